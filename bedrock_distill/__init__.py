@@ -1,0 +1,94 @@
+"""Distil a cheaper model on Amazon Bedrock, and prove that it is as good.
+
+The public names, loaded when they are first used: importing this package imports no AWS library and no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bedrock_distill import errors, local
+    from bedrock_distill.catalog import Catalog, load_catalog
+    from bedrock_distill.chat import ChatReply, ChatStream, Target
+    from bedrock_distill.errors import BedrockDistillError
+    from bedrock_distill.evaluation import Report, evaluate
+    from bedrock_distill.plan import Plan
+    from bedrock_distill.records import Message, Record
+    from bedrock_distill.resources import (
+        Deployment,
+        Distillation,
+        DistillationJob,
+        OnDemandDeployment,
+        Prompts,
+    )
+    from bedrock_distill.session import Session
+    from bedrock_distill.uris import Arn, S3Uri
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Arn": "uris",
+    "BedrockDistillError": "errors",
+    "Catalog": "catalog",
+    "ChatReply": "chat",
+    "ChatStream": "chat",
+    "Deployment": "resources",
+    "Distillation": "resources",
+    "DistillationJob": "resources",
+    "Message": "records",
+    "OnDemandDeployment": "resources",
+    "Plan": "plan",
+    "Prompts": "resources",
+    "Record": "records",
+    "Report": "evaluation",
+    "S3Uri": "uris",
+    "Session": "session",
+    "Target": "chat",
+    "evaluate": "evaluation",
+    "load_catalog": "catalog",
+}
+"""Public name -> the room it lives in."""
+
+_MODULES = ("errors", "local")
+"""Public submodules."""
+
+__all__ = [
+    "Arn",
+    "BedrockDistillError",
+    "Catalog",
+    "ChatReply",
+    "ChatStream",
+    "Deployment",
+    "Distillation",
+    "DistillationJob",
+    "Message",
+    "OnDemandDeployment",
+    "Plan",
+    "Prompts",
+    "Record",
+    "Report",
+    "S3Uri",
+    "Session",
+    "Target",
+    "__version__",
+    "errors",
+    "evaluate",
+    "load_catalog",
+    "local",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,190 @@
+"""The executor: walks a plan's steps and makes each one true.
+
+Every step looks before it acts, and acts so that a second time changes nothing: objects by their digest, roles by their
+policy, resources by a name and a client token that the plan's fingerprint decides. So a crash between any two calls
+costs nothing but the time to apply again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, assert_never
+
+from bedrock_distill.apply.journal import Journal, JournalEntry
+from bedrock_distill.aws import ObjectStore, RetryPolicy, Roles
+from bedrock_distill.errors import ConflictError, NotFoundError, PlanError, ServiceError, StalePlanError
+from bedrock_distill.plan import CreateResource, EnsureRole, Plan, StageFile, Step, WaitFor
+from bedrock_distill.records.digest import digest_file
+from bedrock_distill.uris import S3Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bedrock_distill.aws import Clients
+
+__all__ = ["ApplyEvent", "Executor"]
+
+
+def _role_not_spread(error: ServiceError) -> bool:
+    said = error.message.lower()
+    return error.code in ("ValidationException", "AccessDeniedException") and (
+        "assume" in said or ("role" in said and ("invalid" in said or "not exist" in said))
+    )
+
+
+_ROLE_SPREAD = RetryPolicy(attempts=12, wait_initial_s=2.0, wait_max_s=10.0, also=_role_not_spread)
+"""A new role is refused until IAM has spread it, which takes 10 to 30 seconds; about 90 are allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyEvent:
+    """What the executor is doing."""
+
+    step: Step
+    event: Literal["started", "progress", "made", "found"]
+    bytes_done: int = 0
+    """For `progress` of a staged file: bytes sent so far."""
+
+
+class Executor:
+    """Applies plans.
+
+    Args:
+        clients: The gate to AWS.
+        state_dir: Where journals are kept.
+        on_event: Told what happens, for progress displays.
+    """
+
+    def __init__(
+        self, clients: Clients, *, state_dir: Path, on_event: Callable[[ApplyEvent], None] | None = None
+    ) -> None:
+        self._clients = clients
+        self._state_dir = state_dir
+        self._tell = on_event or (lambda _: None)
+
+    def apply(self, plan: Plan, *, force: bool = False) -> str:
+        """Make every step of a plan true, but for waits.
+
+        Args:
+            plan: The plan.
+            force: Go on in spite of warnings that block.
+
+        Returns:
+            The ARN of what the plan creates.
+
+        Raises:
+            PlanError: If a warning blocks, or the plan is for another account or region.
+            StalePlanError: If the data has changed since the plan was made.
+            ServiceError: If AWS refuses a step. What was done stays, and applying again goes on from there.
+        """
+        self._check(plan, force=force)
+        journal = Journal(self._state_dir, plan)
+        arn = ""
+        for step in plan.steps:
+            if isinstance(step, WaitFor):
+                continue
+            self._tell(ApplyEvent(step=step, event="started"))
+            journal.write(JournalEntry(at=self._clients.clock.now(), step=step.id, event="started"))
+            event, result = self._do(step)
+            journal.write(JournalEntry(at=self._clients.clock.now(), step=step.id, event=event, arn=result))
+            self._tell(ApplyEvent(step=step, event=event))
+            if isinstance(step, CreateResource):
+                arn = result
+        return arn
+
+    def _check(self, plan: Plan, *, force: bool) -> None:
+        here = (self._clients.region, self._clients.account_id)
+        if here != (plan.region, plan.account_id):
+            raise PlanError(
+                f"The plan {plan.name!r} is for account {plan.account_id} in {plan.region}, and this session is for "
+                f"account {here[1]} in {here[0]}: plan again here, or use the other session."
+            )
+        if plan.blockers and not force:
+            reasons = "; ".join(f"{warning.code}: {warning.text}" for warning in plan.blockers)
+            raise PlanError(f"The plan {plan.name!r} cannot work: {reasons}")
+
+    def _do(self, step: StageFile | EnsureRole | CreateResource) -> tuple[Literal["made", "found"], str]:
+        match step:
+            case StageFile():
+                return self._stage(step)
+            case EnsureRole():
+                return self._role(step)
+            case CreateResource():
+                return self._create(step)
+            case _ as never:
+                assert_never(never)
+
+    def _stage(self, step: StageFile) -> tuple[Literal["made", "found"], str]:
+        uri = S3Uri.parse(step.uri)
+        store = ObjectStore(self._clients)
+        if store.holds(uri, sha256=step.sha256, size_bytes=step.size_bytes):
+            return "found", step.uri
+        path = Path(step.path)
+        if not path.is_file():
+            raise StalePlanError(f"The planned file {step.path} is gone: restore it, or plan again.")
+        if digest_file(path).sha256 != step.sha256:
+            raise StalePlanError(f"{step.path} has changed since the plan was made: plan again.")
+        sent = 0
+
+        def count(size: int) -> None:
+            nonlocal sent
+            sent += size
+            self._tell(ApplyEvent(step=step, event="progress", bytes_done=sent))
+
+        store.put_file(path, uri, sha256=step.sha256, kms_key_id=step.kms_key_id, on_bytes=count)
+        return "made", step.uri
+
+    def _role(self, step: EnsureRole) -> tuple[Literal["made", "found"], str]:
+        roles = Roles(self._clients)
+        found = roles.find(step.name)
+        if found is not None and found.policy == step.policy:
+            return "found", found.arn
+        arn = roles.ensure(
+            step.name,
+            trust=step.trust,
+            policy=step.policy,
+            tags=step.tags,
+            description="Assumed by Amazon Bedrock for distillation jobs; made by bedrock-distill.",
+        )
+        return "made", arn
+
+    def _create(self, step: CreateResource) -> tuple[Literal["made", "found"], str]:
+        found = self._find(step)
+        if found is not None:
+            return "found", found
+        policy = _ROLE_SPREAD if step.needs_role else RetryPolicy()
+        try:
+            answer = self._clients.call(
+                step.service, step.operation, retry=policy, subject=step.name, **step.request
+            )
+        except ConflictError:
+            # It was made between the look and the call: by an apply beside this one, or by a try whose answer got lost.
+            found = self._find(step)
+            if found is None:
+                raise
+            return "found", found
+        return "made", str(answer[step.arn])
+
+    def _find(self, step: CreateResource) -> str | None:
+        look = step.lookup
+        try:
+            named: dict[str, Any] = {look.parameter: step.name}
+            answer = self._clients.call(step.service, look.operation, subject=step.name, **named)
+        except NotFoundError:
+            return None
+        except ServiceError as error:
+            # For a name that it does not know, the service may also answer with a ValidationException.
+            if error.code != "ValidationException":
+                raise
+            return None
+        strange = {key: answer[key] for key, value in look.same.items() if answer.get(key, value) != value}
+        if strange:
+            raise ConflictError(
+                f"There is another {step.kind} named {step.name} in this account ({strange}): "
+                "choose another name in the spec, and plan again.",
+                service=step.service,
+                operation=look.operation,
+                code="ConflictException",
+            )
+        return str(answer[look.arn])

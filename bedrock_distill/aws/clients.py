@@ -1,0 +1,211 @@
+"""The one gate to AWS: every request is checked against the service's model, retried, and its errors translated."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from bedrock_distill.aws.faults import translate
+from bedrock_distill.aws.retry import RetryPolicy, retrying
+from bedrock_distill.aws.streams import EventStream
+from bedrock_distill.aws.wire import check_request
+from bedrock_distill.clock import Clock, SystemClock
+from bedrock_distill.errors import SpecError
+from bedrock_distill.uris import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from botocore.model import OperationModel
+
+__all__ = ["Clients"]
+
+_RETRY = RetryPolicy()
+_READ_TIMEOUT_S = {"bedrock-runtime": 900}
+"""Seconds without a byte before a request is given up; a long answer may take minutes to begin."""
+
+
+class Clients:
+    """Clients for one account and region.
+
+    Args:
+        profile: AWS profile. Default: boto3's own choice.
+        region: Region. Default: the profile's, or what the environment says.
+        endpoint_url: Where every request goes instead of AWS, such as a served local cloud.
+        boto_session: A session of the caller's to use as it is; excludes `profile`.
+        clock: Time for retries and waits. Default: the machine's.
+
+    Raises:
+        SpecError: If both `profile` and `boto_session` are given, or the profile does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        boto_session: boto3.Session | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if profile and boto_session:
+            raise SpecError(
+                "Give either a profile or a boto3 session, not both.", field="profile", value=profile
+            )
+        try:
+            self._session = boto_session or boto3.Session(profile_name=profile, region_name=region)
+        except BotoCoreError as error:
+            raise SpecError(f"Could not use the AWS profile {profile!r}: {error}", field="profile") from error
+        self._region = region or self._session.region_name
+        self._endpoint_url = endpoint_url
+        self.clock: Clock = clock or SystemClock()
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Clients(region={self._region!r}, endpoint_url={self._endpoint_url!r})"
+
+    @property
+    def region(self) -> str:
+        """The region that requests go to.
+
+        Raises:
+            SpecError: If none is configured.
+        """
+        if not self._region:
+            raise SpecError("No AWS region: give region=…, --region, or set AWS_REGION.", field="region")
+        return self._region
+
+    @property
+    def partition(self) -> str:
+        """The region's partition, such as `aws`."""
+        return partition_of(self.region)
+
+    @cached_property
+    def account_id(self) -> str:
+        """The account that the credentials belong to; asked of STS once."""
+        return str(self.call("sts", "get_caller_identity")["Account"])
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service, made once. Thread-safe."""
+        with self._lock:
+            if service not in self._clients:
+                # The stubs know clients by literal names only.
+                make: Any = self._session.client
+                self._clients[service] = make(
+                    service,
+                    region_name=self.region,
+                    endpoint_url=self._endpoint_url,
+                    config=Config(
+                        # Retries are ours, with the caller's clock; botocore's own would sleep for real.
+                        retries={"total_max_attempts": 1, "mode": "standard"},
+                        read_timeout=_READ_TIMEOUT_S.get(service, 60),
+                        user_agent_extra=f"bedrock-distill/{_version()}",
+                        max_pool_connections=64,
+                    ),
+                )
+            return self._clients[service]
+
+    def check(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        """Check a request as `call` would, without sending it.
+
+        Raises:
+            SpecError: If the service's model refuses it.
+        """
+        check_request(self._operation(service, operation), params)
+
+    def call(
+        self, service: str, operation: str, *, retry: RetryPolicy = _RETRY, subject: str = "", **params: Any
+    ) -> dict[str, Any]:
+        """Send one request.
+
+        Args:
+            service: Service as boto3 names it.
+            operation: The client's method, such as `create_model_customization_job`.
+            retry: When to try again. Every request this package sends may be repeated safely.
+            subject: What it is about, for messages.
+            **params: The request, as boto3 takes it.
+
+        Returns:
+            boto3's answer.
+
+        Raises:
+            SpecError: If the service's model refuses the request; nothing was sent.
+            ServiceError: If AWS refused it, failed, or could not be reached; a subclass where there is one.
+        """
+        model = self._operation(service, operation)
+        check_request(model, params)
+        method: Callable[..., dict[str, Any]] = getattr(self.client(service), operation)
+
+        def attempt() -> dict[str, Any]:
+            try:
+                return method(**params)
+            except (BotoCoreError, ClientError, HTTPClientError) as error:
+                raise translate(error, service=service, operation=model.name, subject=subject) from error
+
+        return retrying(attempt, policy=retry, clock=self.clock)
+
+    def stream(
+        self,
+        service: str,
+        operation: str,
+        member: str,
+        *,
+        retry: RetryPolicy = _RETRY,
+        subject: str = "",
+        **params: Any,
+    ) -> EventStream:
+        """Send one request whose answer is a stream of events.
+
+        Only the opening is retried: once a byte has come, an error is the caller's to see.
+
+        Args:
+            service: Service as boto3 names it.
+            operation: The client's method, such as `converse_stream`.
+            member: The answer's member that holds the stream, such as `stream`.
+            retry: When to try the opening again.
+            subject: What it is about, for messages.
+            **params: The request, as boto3 takes it.
+        """
+        response = self.call(service, operation, retry=retry, subject=subject, **params)
+        name = self._operation(service, operation).name
+        return EventStream(response, member, service=service, operation=name, subject=subject)
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Every item of a listing, page by page.
+
+        Args:
+            service: Service as boto3 names it.
+            operation: A listing that takes and returns `nextToken` (or S3's continuation token).
+            key: The answer's member that holds the items.
+            **params: The request.
+        """
+        token_in, token_out = _TOKENS.get(operation, ("nextToken", "nextToken"))
+        page = self.call(service, operation, **params)
+        yield from page.get(key, ())
+        while token := page.get(token_out):
+            page = self.call(service, operation, **{**params, token_in: token})
+            yield from page.get(key, ())
+
+    def _operation(self, service: str, operation: str) -> OperationModel:
+        client = self.client(service)
+        model: OperationModel = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        return model
+
+
+_TOKENS = {
+    "list_objects_v2": ("ContinuationToken", "NextContinuationToken"),
+    "list_roles": ("Marker", "Marker"),
+}
+"""Listings whose tokens are not called `nextToken`: request's name, answer's name."""
+
+
+def _version() -> str:
+    from bedrock_distill import __version__  # noqa: PLC0415 - the package's top is not loaded before its rooms
+
+    return __version__

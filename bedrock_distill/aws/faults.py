@@ -1,0 +1,174 @@
+"""Turning what AWS and the network answer into this package's errors. One table, one function."""
+
+from __future__ import annotations
+
+from botocore.exceptions import (
+    ClientError,
+    EventStreamError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
+)
+
+from bedrock_distill.errors import (
+    AccessDeniedError,
+    BedrockDistillError,
+    ConflictError,
+    ModelNotReadyError,
+    NotFoundError,
+    QuotaExceededError,
+    ServiceError,
+    SpecError,
+    ThrottledError,
+)
+
+__all__ = ["CODES", "RETRYABLE", "translate"]
+
+CODES: dict[str, type[ServiceError]] = {
+    "AccessDenied": AccessDeniedError,
+    "AccessDeniedException": AccessDeniedError,
+    "UnrecognizedClientException": AccessDeniedError,
+    "InvalidClientTokenId": AccessDeniedError,
+    "InvalidSignatureException": AccessDeniedError,
+    "SignatureDoesNotMatch": AccessDeniedError,
+    "ExpiredToken": AccessDeniedError,
+    "ExpiredTokenException": AccessDeniedError,
+    "Forbidden": AccessDeniedError,
+    "403": AccessDeniedError,
+    "NoSuchBucket": NotFoundError,
+    "NoSuchKey": NotFoundError,
+    "NoSuchEntity": NotFoundError,
+    "NoSuchUpload": NotFoundError,
+    "NotFound": NotFoundError,
+    "404": NotFoundError,
+    "ResourceNotFoundException": NotFoundError,
+    "ResourceNotFound": NotFoundError,
+    "Throttling": ThrottledError,
+    "ThrottlingException": ThrottledError,
+    "TooManyRequestsException": ThrottledError,
+    "SlowDown": ThrottledError,
+    "ProvisionedThroughputExceededException": ThrottledError,
+    "LimitExceeded": QuotaExceededError,
+    "LimitExceededException": QuotaExceededError,
+    "ResourceLimitExceeded": QuotaExceededError,
+    "ServiceQuotaExceededException": QuotaExceededError,
+    "TooManyTagsException": QuotaExceededError,
+    "ModelNotReadyException": ModelNotReadyError,
+    "ConflictException": ConflictError,
+    "EntityAlreadyExists": ConflictError,
+    "BucketAlreadyExists": ConflictError,
+    "BucketAlreadyOwnedByYou": ConflictError,
+    "ResourceInUse": ConflictError,
+    "ResourceInUseException": ConflictError,
+    "OperationAborted": ConflictError,
+    "DeleteConflict": ConflictError,
+    "ConcurrentModification": ConflictError,
+    # Known to the models, with no class of their own: the caller can only read them.
+    "ValidationException": ServiceError,
+    "ValidationError": ServiceError,
+    "InternalServerException": ServiceError,
+    "InternalFailure": ServiceError,
+    "InternalError": ServiceError,
+    "ServiceUnavailable": ServiceError,
+    "ServiceUnavailableException": ServiceError,
+    "ServiceFailure": ServiceError,
+    "ModelTimeoutException": ServiceError,
+    "ModelErrorException": ServiceError,
+    "ModelStreamErrorException": ServiceError,
+}
+"""AWS's error code -> class. A code that is not here becomes a plain `ServiceError`."""
+
+RETRYABLE = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerException",
+        "ModelNotReadyException",
+        "ModelTimeoutException",
+        "OperationAborted",
+        "ProvisionedThroughputExceededException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "ConcurrentModification",
+        "500",
+        "502",
+        "503",
+        "504",
+    }
+)
+"""Codes after which the same request may succeed."""
+
+_HINTS: dict[type[ServiceError], str] = {
+    AccessDeniedError: "Check that the credentials may do this and that access to the model is granted in this region.",
+    ThrottledError: "Retries were used up; wait, or ask for a higher quota.",
+    QuotaExceededError: "Delete what is no longer needed, or ask for a higher quota in Service Quotas.",
+    ModelNotReadyError: "The model is being loaded after a pause; the same request works within minutes.",
+}
+
+
+def translate(error: Exception, *, service: str, operation: str, subject: str = "") -> BedrockDistillError:
+    """The error of this package that says what a botocore error means.
+
+    Args:
+        error: What botocore raised.
+        service: Service as boto3 names it.
+        operation: Operation as the API names it.
+        subject: What the request was about, for the message.
+    """
+    doing = f"{service} {operation}" + (f" on {subject}" if subject else "")
+    if isinstance(error, (ClientError, EventStreamError)):
+        return _answered(error, service, operation, doing)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return AccessDeniedError(
+            f"{doing} was not sent: {error}. Configure credentials (aws configure, AWS_PROFILE, or a role).",
+            service=service,
+            operation=operation,
+            code=type(error).__name__,
+        )
+    if isinstance(error, NoRegionError):
+        return SpecError(
+            f"{doing} was not sent: no region. Give one (region=…, --region, or AWS_REGION).", field="region"
+        )
+    reachable = isinstance(error, (HTTPClientError, BotoConnectionError))
+    return ServiceError(
+        f"{doing} got no answer: {error}" + (" Check the network and the endpoint." if reachable else ""),
+        service=service,
+        operation=operation,
+        code=type(error).__name__,
+        # A read timeout may mean that the work is being done: asking again could pay for it twice.
+        retryable=reachable and not isinstance(error, ReadTimeoutError),
+    )
+
+
+def _answered(error: ClientError, service: str, operation: str, doing: str) -> ServiceError:
+    details = error.response.get("Error", {})
+    metadata = error.response.get("ResponseMetadata", {})
+    code = str(details.get("Code", "")) or "Unknown"
+    # The operation's event stream names its errors in camel case where the model names them in Pascal case.
+    code = code[:1].upper() + code[1:]
+    cls = CODES.get(code, ServiceError)
+    request_id = metadata.get("RequestId")
+    said = details.get("Message") or details.get("message") or "no message"
+    where = f" (request {request_id})" if request_id else ""
+    hint = _HINTS.get(cls, "")
+    return cls(
+        f"{doing}: {code}{where}: {said}" + (f" {hint}" if hint else ""),
+        service=service,
+        operation=operation,
+        code=code,
+        status=metadata.get("HTTPStatusCode"),
+        request_id=request_id,
+        retryable=code in RETRYABLE,
+    )

@@ -1,0 +1,128 @@
+"""What is asked of S3: whether a bucket and an object are there, and putting a file where it is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from bedrock_distill.aws.faults import translate
+from bedrock_distill.aws.retry import RetryPolicy, retrying
+from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
+from bedrock_distill.uris import S3Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from bedrock_distill.aws.clients import Clients
+
+__all__ = ["BucketState", "ObjectStore"]
+
+_DIGEST = "sha256"
+"""Name of the metadata entry that holds a staged file's digest: S3's own multipart checksums depend on the parts."""
+
+_PART_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """What could be learnt of a bucket."""
+
+    name: str
+    exists: bool
+    region: str | None = None
+    """Where it lies, or None where S3 did not say."""
+    forbidden: bool = False
+    """It exists, and these credentials may not look at it."""
+
+
+class ObjectStore:
+    """S3 through the gate."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def bucket(self, name: str) -> BucketState:
+        """Whether a bucket is there and where it lies."""
+        try:
+            answer = self._clients.call("s3", "head_bucket", subject=name, Bucket=name)
+        except NotFoundError:
+            return BucketState(name, exists=False)
+        except AccessDeniedError:
+            return BucketState(name, exists=True, forbidden=True)
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return BucketState(
+            name, exists=True, region=answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
+        )
+
+    def holds(self, uri: S3Uri, *, sha256: str, size_bytes: int) -> bool:
+        """Whether the object is there with this content."""
+        try:
+            head = self._clients.call("s3", "head_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
+        except NotFoundError:
+            return False
+        return head.get("ContentLength") == size_bytes and head.get("Metadata", {}).get(_DIGEST) == sha256
+
+    def put_file(
+        self,
+        path: Path,
+        uri: S3Uri,
+        *,
+        sha256: str,
+        kms_key_id: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """Upload a file in parts, with its digest beside it.
+
+        Args:
+            path: The file.
+            uri: Where it goes.
+            sha256: The file's digest, kept as metadata so that `holds` can compare.
+            kms_key_id: Encrypt with this KMS key. Default: as the bucket is set.
+            on_bytes: Called with the count of bytes just sent; may be called from several threads.
+
+        Raises:
+            ServiceError: If S3 refuses it; no part of the object is left behind.
+        """
+        extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}, "ContentType": "application/jsonl"}
+        if kms_key_id:
+            extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+        # The classic client honours endpoint_url; the CRT one, which boto3 may choose by itself, does not.
+        config = TransferConfig(preferred_transfer_client="classic", multipart_chunksize=_PART_BYTES)
+
+        def attempt() -> None:
+            try:
+                self._clients.client("s3").upload_file(
+                    str(path), uri.bucket, uri.key, ExtraArgs=extra, Callback=on_bytes, Config=config
+                )
+            except Boto3Error as error:
+                cause = error.__cause__ or error.__context__ or error
+                raise self._translated(cause, uri) from error
+            except (BotoCoreError, ClientError, HTTPClientError) as error:
+                raise self._translated(error, uri) from error
+
+        retrying(attempt, policy=RetryPolicy(), clock=self._clients.clock)
+
+    def _translated(self, error: BaseException, uri: S3Uri) -> Exception:
+        if isinstance(error, Exception) and not isinstance(error, Boto3Error):
+            return translate(error, service="s3", operation="PutObject", subject=str(uri))
+        return ServiceError(
+            f"s3 PutObject on {uri}: {error}", service="s3", operation="PutObject", code="Upload"
+        )
+
+    def read(self, uri: S3Uri) -> bytes:
+        """An object's bytes, for small objects."""
+        answer = self._clients.call("s3", "get_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
+        body: bytes = answer["Body"].read()
+        return body
+
+    def list(self, prefix: S3Uri) -> Iterator[tuple[S3Uri, int]]:
+        """Every object under a prefix, with its size in bytes."""
+        for item in self._clients.pages(
+            "s3", "list_objects_v2", "Contents", Bucket=prefix.bucket, Prefix=prefix.key
+        ):
+            yield S3Uri(prefix.bucket, item["Key"]), int(item["Size"])

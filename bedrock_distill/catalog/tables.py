@@ -1,0 +1,168 @@
+"""Loading the catalog's data files, laying a user's file over them, and the questions one may ask."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from bedrock_distill.catalog.ids import ModelRef, read_model_id
+from bedrock_distill.catalog.rows import Model, Pair, Price, PriceKind, Quota
+from bedrock_distill.errors import SpecError
+
+__all__ = ["OVERRIDE_VARIABLE", "Catalog", "load_catalog"]
+
+OVERRIDE_VARIABLE = "BEDROCK_DISTILL_CATALOG"
+"""Environment variable that names a user's override file."""
+
+_Row = TypeVar("_Row", Model, Pair, Quota, Price)
+
+_FILES = ("models.toml", "pairs.toml", "quotas.toml", "prices.toml")
+_TABLES: dict[str, type[Any]] = {"model": Model, "pair": Pair, "quota": Quota, "price": Price}
+_KEYS: dict[str, tuple[str, ...]] = {
+    "model": ("id",),
+    "pair": ("teacher", "student"),
+    "quota": ("name",),
+    "price": ("model", "kind", "region"),
+}
+_DEFAULT_KEYS = {"region": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What is known of models, pairs, quotas and prices. A value: build another to change it."""
+
+    models: tuple[Model, ...]
+    pairs: tuple[Pair, ...]
+    quotas: tuple[Quota, ...]
+    prices: tuple[Price, ...]
+
+    def find(self, identifier: str | ModelRef) -> Model | None:
+        """The model behind an id, a context variant, an inference profile or an ARN; None where unknown."""
+        ref = identifier if isinstance(identifier, ModelRef) else read_model_id(identifier)
+        return next((model for model in self.models if model.id == ref.model), None)
+
+    def model(self, identifier: str) -> Model:
+        """Like `find`, for a model that must be known.
+
+        Raises:
+            SpecError: If the catalog has no such model; the message suggests near ids.
+        """
+        found = self.find(identifier)
+        if found is None:
+            near = get_close_matches(identifier, [model.id for model in self.models], n=3, cutoff=0.5)
+            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            raise SpecError(
+                f"The catalog has no model {identifier!r}.{hint} "
+                "Add it to an override file if AWS offers it (docs/how-to/catalog.md).",
+                field="model",
+                value=identifier,
+            )
+        return found
+
+    def pair(self, teacher: str, student: str) -> Pair | None:
+        """The pair of two models, however they are named; None where AWS lists no such pair."""
+        wanted = (read_model_id(teacher).model, read_model_id(student).model)
+        return next((pair for pair in self.pairs if (pair.teacher, pair.student) == wanted), None)
+
+    def students_of(self, teacher: str) -> tuple[Pair, ...]:
+        """Every pair with this teacher that is still offered somewhere."""
+        wanted = read_model_id(teacher).model
+        return tuple(pair for pair in self.pairs if pair.teacher == wanted and not pair.withdrawn)
+
+    def quota(self, name: str) -> int:
+        """A quota's value.
+
+        Raises:
+            KeyError: If there is no quota of that name: names are this package's, so it is a slip in code.
+        """
+        for quota in self.quotas:
+            if quota.name == name:
+                return quota.value
+        raise KeyError(name)
+
+    def price(self, model: str, kind: PriceKind, region: str) -> Price | None:
+        """A price in a region, or the one that holds everywhere, or None: unknown, never guessed."""
+        wanted = read_model_id(model).model or model
+        rows = [price for price in self.prices if price.model == wanted and price.kind == kind]
+        return next((row for row in rows if row.region == region), None) or next(
+            (row for row in rows if row.region == "*"), None
+        )
+
+
+def load_catalog(override: str | os.PathLike[str] | None = None) -> Catalog:
+    """The shipped catalog with a user's file laid over it.
+
+    Args:
+        override: A TOML file with any of the tables `model`, `pair`, `quota`, `price`. A row with the key of a
+            shipped row changes the fields it names; any other row is added. Default: the file that the environment
+            variable `BEDROCK_DISTILL_CATALOG` names, if it is set.
+
+    Raises:
+        SpecError: If the file cannot be read, or a row has an unknown, missing or mistyped field.
+    """
+    path = override if override is not None else os.environ.get(OVERRIDE_VARIABLE)
+    tables = {table: [dict(row) for row in rows] for table, rows in _shipped().items()}
+    if path:
+        _lay_over(tables, Path(path))
+    where = str(path or "the shipped catalog")
+    return Catalog(
+        models=tuple(_row(Model, row, where) for row in tables["model"]),
+        pairs=tuple(_row(Pair, row, where) for row in tables["pair"]),
+        quotas=tuple(_row(Quota, row, where) for row in tables["quota"]),
+        prices=tuple(_row(Price, row, where) for row in tables["price"]),
+    )
+
+
+@cache
+def _shipped() -> dict[str, list[dict[str, Any]]]:
+    folder = resources.files("bedrock_distill.catalog") / "data"
+    tables: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
+    for name in _FILES:
+        for table, rows in tomllib.loads((folder / name).read_text("utf-8")).items():
+            tables[table].extend(rows)
+    return tables
+
+
+def _lay_over(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(
+            f"Could not read the catalog override {str(path)!r}: {error}", value=str(path)
+        ) from error
+    for table, rows in document.items():
+        if table not in _TABLES or not isinstance(rows, list):
+            raise SpecError(
+                f"{path}: unknown table {table!r}; a catalog override holds [[model]], [[pair]], [[quota]], [[price]].",
+                field=table,
+            )
+        index = {_key(table, row): row for row in tables[table]}
+        for row in rows:
+            known = index.get(_key(table, row))
+            if known is None:
+                tables[table].append(dict(row))
+            else:
+                known.update(row)
+
+
+def _key(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name, _DEFAULT_KEYS.get(name)) for name in _KEYS[table])
+
+
+def _row(cls: type[_Row], row: dict[str, Any], where: str) -> _Row:
+    try:
+        return msgspec.convert(row, cls)
+    except msgspec.ValidationError as error:
+        label = row.get("id") or row.get("name") or row.get("teacher") or row.get("model") or "?"
+        known = ", ".join(cls.__struct_fields__)
+        raise SpecError(
+            f"{where}: {cls.__name__.lower()} {label!r}: {error}. Fields are: {known}."
+        ) from error

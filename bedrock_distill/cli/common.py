@@ -1,0 +1,196 @@
+"""What every command shares: the common options, and the one way to print results, notes and progress.
+
+Results go to stdout, everything else to stderr. With `--output json` a command prints one JSON document and nothing
+else.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bedrock_distill.session import Session
+
+__all__ = ["Progress", "Settings", "common_options", "duration", "money_option", "table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The common options, and what they decide."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    output: Literal["table", "json"] = "table"
+    quiet: bool = False
+    verbose: bool = False
+    catalog: str | None = None
+
+    def session(self) -> Session:
+        """A session with these options."""
+        from bedrock_distill.session import Session
+
+        return Session(
+            profile=self.profile, region=self.region, endpoint_url=self.endpoint_url, catalog=self.catalog
+        )
+
+    def emit(self, document: object, text: str | Callable[[], str]) -> None:
+        """Print a result on stdout: the document as JSON, or the text for people."""
+        if self.output == "json":
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_jsonable))
+        else:
+            click.echo(text() if callable(text) else text)
+
+    def note(self, text: str) -> None:
+        """Print a remark on stderr, unless `--quiet`."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """Print a remark on stderr that only `--verbose` wants."""
+        if self.verbose:
+            click.echo(text, err=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None = None) -> Iterator[Progress]:
+        """Show how far a long operation is: a bar on a terminal, a line at each tenth otherwise."""
+        shown = Progress(label, total, silent=self.quiet)
+        try:
+            yield shown
+        finally:
+            shown.close()
+
+
+class Progress:
+    """A progress display on stderr."""
+
+    def __init__(self, label: str, total: int | None, *, silent: bool) -> None:
+        self._label, self._total, self._silent = label, total, silent
+        self._bar: Any = None
+        self._shown = -1
+        if not silent and sys.stderr.isatty():
+            self._bar = click.progressbar(length=total or 1, label=label, file=sys.stderr)
+            self._bar.__enter__()
+        self._done = 0
+
+    def update(self, done: int, total: int | None = None) -> None:
+        """Say that `done` units of the total are done."""
+        self._total = total or self._total
+        if self._silent:
+            return
+        if self._bar is not None:
+            self._bar.length = self._total or self._bar.length
+            self._bar.update(done - self._done)
+        elif self._total and (tenth := done * 10 // self._total) > self._shown:
+            self._shown = tenth
+            click.echo(f"{self._label}: {done} of {self._total}", err=True)
+        self._done = done
+
+    def close(self) -> None:
+        """Leave the terminal tidy."""
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the common options to a command, which receives them as its `settings`."""
+    options = (
+        click.option("--profile", help="AWS profile. Default: boto3's own choice."),
+        click.option("--region", help="AWS region. Default: boto3's own choice."),
+        click.option("--endpoint-url", help="Send every request there, such as a served local cloud."),
+        click.option(
+            "--catalog", type=click.Path(dir_okay=False), help="A file laid over the shipped catalog."
+        ),
+        click.option(
+            "--output",
+            type=click.Choice(["table", "json"]),
+            default="table",
+            show_default=True,
+            help="What to print on stdout.",
+        ),
+        click.option("--quiet", "-q", is_flag=True, help="Print the result and nothing else."),
+        click.option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
+    )
+    names = ("profile", "region", "endpoint_url", "catalog", "output", "quiet", "verbose")
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return function(Settings(**{name: kwargs.pop(name) for name in names}), *args, **kwargs)
+
+    return functools.reduce(lambda command, option: option(command), reversed(options), wrapped)
+
+
+def money_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--yes`: consent to steps that cost money, for where no terminal can ask."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask before steps that cost money.")(
+        function
+    )
+
+
+class _Duration(click.ParamType[float]):
+    """A duration in seconds, or with a unit: 90, 90s, 15m, 6h, 2d."""
+
+    name = "duration"
+    _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # noqa: RUF012 - a constant table
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        number, unit = (value[:-1], value[-1]) if value[-1:] in self._UNITS else (value, "s")
+        try:
+            seconds = float(number) * self._UNITS[unit]
+        except ValueError:
+            self.fail(f"{value!r} is not a duration: write 90, 90s, 15m, 6h or 2d.", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} is not a duration above zero.", param, ctx)
+        return seconds
+
+
+duration = _Duration()
+"""click type of durations such as `6h`, in seconds."""
+
+
+def table(rows: list[tuple[Any, ...]], header: tuple[str, ...]) -> str:
+    """Rows as aligned columns; numbers to the right."""
+    cells = [tuple("" if cell is None else str(cell) for cell in row) for row in rows]
+    if not cells:
+        return f"(no {header[0]})"
+    widths = [max(len(column[index]) for column in [header, *cells]) for index in range(len(header))]
+    right = [all(isinstance(row[index], (int, float)) for row in rows) for index in range(len(header))]
+
+    def line(row: tuple[str, ...]) -> str:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([click.style(line(header), bold=True) if _color() else line(header), *map(line, cells)])
+
+
+def _color() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)

@@ -1,0 +1,83 @@
+"""`bedrock-distill jobs`: list, show, wait, stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bedrock_distill.cli.apply import narrate_state
+from bedrock_distill.cli.common import Settings, common_options, duration, table
+
+if TYPE_CHECKING:
+    from bedrock_distill.resources import JobStatus
+
+__all__ = ["command"]
+
+
+@click.group("jobs", short_help="List, show, wait for and stop distillation jobs.")
+def command() -> None:
+    """List, show, wait for and stop distillation jobs."""
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(["InProgress", "Completed", "Failed", "Stopping", "Stopped"]))
+@click.option("--name", help="Only jobs whose name contains this.")
+@common_options
+def list_jobs(settings: Settings, status: str | None, name: str | None) -> None:
+    """List customization jobs, newest first."""
+    jobs = settings.session().jobs(status=status, name_contains=name)
+    rows = [
+        (job["jobName"], job["status"], f"{job['creationTime']:%Y-%m-%d %H:%M}", job["jobArn"])
+        for job in jobs
+    ]
+    settings.emit(jobs, lambda: table(rows, ("job", "status", "created", "arn")))
+
+
+@command.command("show")
+@click.argument("job")
+@click.option("--artifacts", is_flag=True, help="List what the job has written to S3, too.")
+@common_options
+def show(settings: Settings, job: str, artifacts: bool) -> None:
+    """Show one job, by name or ARN."""
+    handle = settings.session().job(job)
+    description = handle.describe()
+    if artifacts:
+        description["artifacts"] = [str(uri) for uri in handle.artifacts()]
+    settings.emit(description, lambda: _text(handle.status(), description))
+
+
+@command.command("wait")
+@click.argument("job")
+@click.option(
+    "--timeout", type=duration, help="Wait this long at most, such as 6h. Default: as long as it takes."
+)
+@common_options
+def wait(settings: Settings, job: str, timeout: float | None) -> None:
+    """Wait until a job has completed; exit code 1 if it failed, 4 if it is still running after --timeout."""
+    handle = settings.session().job(job)
+    state = handle.wait(timeout_s=timeout, on_change=lambda seen: settings.note(narrate_state(seen)))
+    settings.emit(
+        {"arn": state.arn, "status": state.status, "model_arn": state.model_arn}, str(state.model_arn)
+    )
+
+
+@command.command("stop")
+@click.argument("job")
+@common_options
+def stop(settings: Settings, job: str) -> None:
+    """Ask a job to stop; what was trained so far is billed."""
+    handle = settings.session().job(job)
+    handle.stop()
+    status = handle.status().status
+    settings.emit({"arn": handle.arn, "status": status}, f"{handle.arn}\n{status}")
+
+
+def _text(state: JobStatus, description: dict[str, Any]) -> str:
+    rows = [("status", state.status), *state.phases.items(), ("model", state.model_arn or "(none yet)")]
+    if state.training_loss is not None:
+        rows.append(("training loss", f"{state.training_loss:.4f}"))
+    if state.reason:
+        rows.append(("reason", state.reason))
+    rows += [("artifact", uri) for uri in description.get("artifacts", ())]
+    return f"{state.name}\n{state.arn}\n" + "\n".join(f"  {key:<16} {value}" for key, value in rows)

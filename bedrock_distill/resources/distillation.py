@@ -1,0 +1,296 @@
+"""A distillation: what the user writes, and the plan it becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
+
+from bedrock_distill.plan import (
+    CreateResource,
+    EnsureRole,
+    Lookup,
+    Plan,
+    StageFile,
+    Step,
+    WaitFor,
+    estimate,
+    fingerprint_of,
+    make_plan,
+)
+from bedrock_distill.plan.estimate import Use
+from bedrock_distill.resources.data import Prompts
+from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
+from bedrock_distill.resources.spec import Spec, check_name, short_name
+from bedrock_distill.resources.warnings import warnings_for
+from bedrock_distill.uris import S3Uri
+
+if TYPE_CHECKING:
+    from bedrock_distill.catalog import Catalog, Model, Pair
+    from bedrock_distill.resources.survey import Survey
+
+__all__ = ["Distillation", "Vpc", "intent_of", "plan_distillation"]
+
+
+class Vpc(Spec):
+    """Where the job runs, when it must run in a VPC of yours."""
+
+    subnet_ids: tuple[str, ...] = Field(min_length=1, max_length=16)
+    security_group_ids: tuple[str, ...] = Field(min_length=1, max_length=5)
+
+
+class Distillation(Spec):
+    """A model customization job of type DISTILLATION."""
+
+    name: str
+    """Yours to choose; job, model and role are named after it and the plan's fingerprint."""
+    teacher: str
+    """Model id, inference profile id or ARN of the teacher."""
+    student: str
+    """Model id of the student, with or without its context suffix; the plan sends what AWS wants."""
+    data: Prompts
+    """What to learn from."""
+    output: str
+    """S3 URI of a folder for staged data and results."""
+    role: str | None = None
+    """ARN of the role Bedrock assumes. Default: one is made with the least policy that works."""
+    max_response_tokens: int = Field(default=1000, ge=1)
+    """Longest teacher answer in tokens. AWS's own notebooks use 1000."""
+    model_name: str | None = None
+    """The custom model's name. Default: from `name` and the fingerprint."""
+    kms_key: str | None = None
+    """KMS key that encrypts the custom model. Default: a key AWS owns."""
+    data_kms_key: str | None = None
+    """KMS key that encrypts what is staged. Default: as the bucket is set."""
+    vpc: Vpc | None = None
+    hyperparameters: dict[str, str] = Field(default_factory=dict)
+    """Sent as they are. AWS documents none for distillation: leave it empty unless AWS told you otherwise."""
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return check_name(value)
+
+    @field_validator("output")
+    @classmethod
+    def _output(cls, value: str) -> str:
+        return str(S3Uri.parse(value).as_prefix)
+
+    @property
+    def output_uri(self) -> S3Uri:
+        """`output` as a URI."""
+        return S3Uri.parse(self.output)
+
+
+def intent_of(spec: Distillation, *, sha256: str, region: str, account_id: str) -> dict[str, Any]:
+    """What makes two distillations the same: the spec (but for where the file lies), the data's content, the place."""
+    wanted = spec.model_dump(mode="json", exclude={"data"})
+    return {"kind": "distillation", "spec": wanted, "data": sha256, "region": region, "account": account_id}
+
+
+def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> Plan:
+    """The plan for a distillation in the world as it was found. Pure.
+
+    Args:
+        spec: What is wanted.
+        survey: What `resources.survey` read.
+        catalog: Facts about models, pairs and quotas.
+    """
+    fingerprint = fingerprint_of(
+        intent_of(spec, sha256=survey.digest.sha256, region=survey.region, account_id=survey.account_id)
+    )
+    pair = catalog.pair(spec.teacher, spec.student)
+    steps: list[Step] = [
+        StageFile(
+            path=str(spec.data.path),
+            uri=str(survey.staged_uri),
+            size_bytes=survey.digest.size_bytes,
+            sha256=survey.digest.sha256,
+            kms_key_id=spec.data_kms_key,
+            done=survey.staged,
+        )
+    ]
+    role = _role_step(spec, survey, catalog)
+    if role is not None:
+        steps.append(role)
+    role_arn = (
+        spec.role or f"arn:{survey.partition}:iam::{survey.account_id}:role/{role.name if role else ''}"
+    )
+    request = job_request(spec, survey, fingerprint=fingerprint, role_arn=role_arn, pair=pair)
+    name = request["jobName"]
+    steps.append(
+        CreateResource(
+            kind="distillation job",
+            name=name,
+            service="bedrock",
+            operation="create_model_customization_job",
+            request=request,
+            arn="jobArn",
+            lookup=Lookup(
+                operation="get_model_customization_job",
+                parameter="jobIdentifier",
+                arn="jobArn",
+                same={"clientRequestToken": request["clientRequestToken"]},
+            ),
+            bills=True,
+            needs_role=role is not None,
+            done=survey.job_arn is not None,
+        )
+    )
+    steps.append(
+        WaitFor(kind="distillation job", name=name, typical="hours; AWS's notebooks say up to 7 days")
+    )
+    return make_plan(
+        kind="distillation",
+        name=spec.name,
+        region=survey.region,
+        account_id=survey.account_id,
+        fingerprint=fingerprint,
+        facts=_facts(spec, survey, catalog, request),
+        steps=steps,
+        warnings=warnings_for(spec, survey, catalog, pair),
+        estimate=estimate(_uses(spec, survey), catalog=catalog, region=survey.region),
+    )
+
+
+def job_request(
+    spec: Distillation, survey: Survey, *, fingerprint: str, role_arn: str, pair: Pair | None
+) -> dict[str, Any]:
+    """The request to CreateModelCustomizationJob."""
+    job_name = short_name(spec.name, fingerprint, survey.attempt)
+    request: dict[str, Any] = {
+        "jobName": job_name,
+        "customModelName": spec.model_name or job_name,
+        "roleArn": role_arn,
+        "clientRequestToken": f"bedrock-distill-{fingerprint}-{survey.attempt}",
+        "baseModelIdentifier": pair.send if pair else spec.student,
+        # The service has no default of its own in its model, so the type is always said.
+        "customizationType": "DISTILLATION",
+        "trainingDataConfig": {"s3Uri": str(survey.staged_uri)},
+        "outputDataConfig": {"s3Uri": spec.output},
+        "customizationConfig": {
+            "distillationConfig": {
+                "teacherModelConfig": {
+                    "teacherModelIdentifier": survey.teacher_id,
+                    "maxResponseLengthForInference": spec.max_response_tokens,
+                }
+            }
+        },
+        "jobTags": _tags(spec, fingerprint),
+        "customModelTags": _tags(spec, fingerprint),
+    }
+    if spec.hyperparameters:
+        request["hyperParameters"] = spec.hyperparameters
+    if spec.kms_key:
+        request["customModelKmsKeyId"] = spec.kms_key
+    if spec.vpc:
+        request["vpcConfig"] = {
+            "subnetIds": list(spec.vpc.subnet_ids),
+            "securityGroupIds": list(spec.vpc.security_group_ids),
+        }
+    return request
+
+
+def role_documents(
+    spec: Distillation, survey_place: Any, staged: S3Uri, teacher_id: str, catalog: Catalog
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Trust and permissions of the role that is made for a job."""
+    partition, region, account = survey_place.partition, survey_place.region, survey_place.account_id
+    model = catalog.find(teacher_id)
+    through_profile = model is not None and teacher_id in model.profiles
+    keys = [key for key in (spec.data_kms_key,) if key and key.startswith("arn:")]
+    policy = job_policy(
+        partition=partition,
+        training=staged,
+        output=spec.output_uri,
+        profile=profile_resources(
+            partition=partition, region=region, account_id=account, profile=teacher_id, model=model.id
+        )
+        if through_profile and model
+        else (),
+        kms_key_arns=keys,
+        vpc={"subnet_ids": spec.vpc.subnet_ids, "security_group_ids": spec.vpc.security_group_ids}
+        if spec.vpc
+        else None,
+        region=region,
+        account_id=account,
+    )
+    return job_trust(partition=partition, region=region, account_id=account), policy
+
+
+def role_name(spec: Distillation, trust: dict[str, Any], policy: dict[str, Any]) -> str:
+    """Name of the role that is made: the same needs give the same role, whatever the data."""
+    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
+
+
+def _role_step(spec: Distillation, survey: Survey, catalog: Catalog) -> EnsureRole | None:
+    if spec.role:
+        return None
+    trust, policy = role_documents(spec, survey, survey.staged_uri, survey.teacher_id, catalog)
+    return EnsureRole(
+        name=role_name(spec, trust, policy),
+        trust=trust,
+        policy=policy,
+        tags={"bedrock-distill": spec.name, **spec.tags},
+        done=survey.role is not None and survey.role.policy == policy,
+    )
+
+
+def _tags(spec: Distillation, fingerprint: str) -> list[dict[str, str]]:
+    tags = {"bedrock-distill": spec.name, "bedrock-distill:plan": fingerprint, **spec.tags}
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def _facts(spec: Distillation, survey: Survey, catalog: Catalog, request: dict[str, Any]) -> dict[str, str]:
+    def named(identifier: str) -> str:
+        model: Model | None = catalog.find(identifier)
+        return f"{model.name} ({identifier})" if model else identifier
+
+    check = survey.check
+    return {
+        "teacher": named(survey.teacher_id),
+        "student": named(request["baseModelIdentifier"]),
+        "prompts": f"{check.prompts:,} in {spec.data.path} ({check.labelled:,} with a golden completion)",
+        "job": request["jobName"] + (f" (attempt {survey.attempt})" if survey.attempt > 1 else ""),
+        "model": request["customModelName"],
+        "role": spec.role or "made for this job",
+        "output": spec.output,
+    }
+
+
+def _uses(spec: Distillation, survey: Survey) -> list[Use]:
+    asked = survey.check.prompts - survey.check.labelled
+    prompt_tokens = survey.check.tokens
+    answer_tokens = asked * spec.max_response_tokens
+    return [
+        Use(
+            what="teacher input (estimated)",
+            model=spec.teacher,
+            kind="input_1k_tokens",
+            quantity=prompt_tokens / 1000,
+            unit="1k tokens",
+        ),
+        Use(
+            what="teacher output (at most)",
+            model=spec.teacher,
+            kind="output_1k_tokens",
+            quantity=answer_tokens / 1000,
+            unit="1k tokens",
+        ),
+        # AWS chooses the epochs and may add synthetic prompts: how many tokens are trained on is known afterwards.
+        Use(
+            what="student training",
+            model=spec.student,
+            kind="training_1k_tokens",
+            quantity=None,
+            unit="1k tokens",
+        ),
+        Use(
+            what="custom model storage, a month",
+            model=spec.student,
+            kind="storage_month",
+            quantity=1,
+            unit="model",
+        ),
+    ]

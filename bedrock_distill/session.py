@@ -1,0 +1,200 @@
+"""The session: plan, apply, attach. A page that puts the rooms together, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.apply.executor import ApplyEvent, Executor
+from bedrock_distill.apply.journal import default_state_dir
+from bedrock_distill.aws import Clients
+from bedrock_distill.catalog import Catalog, load_catalog, read_model_id
+from bedrock_distill.chat import Target
+from bedrock_distill.errors import SpecError
+from bedrock_distill.resources import (
+    CustomModel,
+    Deployment,
+    DeploymentStatus,
+    Distillation,
+    DistillationJob,
+    OnDemandDeployment,
+)
+from bedrock_distill.resources.custom_model import custom_models
+from bedrock_distill.resources.deployment import deployments, find_deployment, plan_deployment
+from bedrock_distill.resources.distillation import plan_distillation
+from bedrock_distill.resources.job import customization_jobs
+from bedrock_distill.resources.survey import survey
+from bedrock_distill.uris import Arn
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    import boto3
+
+    from bedrock_distill.clock import Clock
+    from bedrock_distill.plan import Plan
+
+__all__ = ["Session"]
+
+
+class Session:
+    """An account and a region to work in.
+
+    Args:
+        profile: AWS profile. Default: boto3's own choice.
+        region: AWS region. Default: boto3's own choice.
+        endpoint_url: Send every request there, such as a served local cloud.
+        boto_session: A `boto3.Session` of yours to use as it is.
+        catalog: A `Catalog`, or a file laid over the shipped one. Default: the shipped one and what
+            `BEDROCK_DISTILL_CATALOG` names.
+        state_dir: Where journals are kept. Default: the user's state directory.
+        clock: Time for retries and waits. Default: the machine's.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        boto_session: boto3.Session | None = None,
+        catalog: Catalog | str | os.PathLike[str] | None = None,
+        state_dir: str | os.PathLike[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clients = Clients(
+            profile=profile, region=region, endpoint_url=endpoint_url, boto_session=boto_session, clock=clock
+        )
+        self.catalog = catalog if isinstance(catalog, Catalog) else load_catalog(catalog)
+        self._state_dir = Path(state_dir) if state_dir else default_state_dir()
+
+    def plan(self, spec: Distillation | OnDemandDeployment) -> Plan:
+        """Say what a spec would do and cost, in the world as it is. Reads, and writes nothing.
+
+        Raises:
+            SpecError: If the spec cannot work as it is written.
+            DataError: If the data breaks a rule of this teacher and student.
+            ServiceError: If AWS cannot be asked what must be known.
+        """
+        if isinstance(spec, OnDemandDeployment):
+            return self._plan_deployment(spec)
+        plan = plan_distillation(spec, survey(spec, self.clients, self.catalog), self.catalog)
+        self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
+        return plan
+
+    def apply(
+        self, plan: Plan, *, force: bool = False, on_event: Callable[[ApplyEvent], None] | None = None
+    ) -> Any:
+        """Do what a plan says, and return the handle of what it makes, without waiting for it.
+
+        Applying twice makes one thing, from any machine; after a crash, apply again.
+
+        Args:
+            plan: What `plan` made, or `Plan.from_json` read.
+            force: Go on in spite of warnings that block.
+            on_event: Told what happens, for progress displays.
+
+        Returns:
+            A `DistillationJob` or a `Deployment`, as the plan's kind is.
+        """
+        executor = Executor(self.clients, state_dir=self._state_dir, on_event=on_event)
+        return self.attach(executor.apply(plan, force=force))
+
+    def attach(self, arn: str) -> DistillationJob | Deployment | CustomModel:
+        """The handle of something that runs or exists already.
+
+        Raises:
+            SpecError: If the ARN is of a kind this version has no handle for.
+        """
+        kind = Arn.parse(arn).kind
+        handle = _HANDLES.get(kind)
+        if handle is None:
+            raise SpecError(
+                f"There is no handle for {kind!r} in {arn!r}; there is one for: {', '.join(_HANDLES)}.",
+                field="arn",
+                value=arn,
+            )
+        return handle(self.clients, arn)
+
+    def job(self, name_or_arn: str) -> DistillationJob:
+        """The handle of a distillation job, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+        """
+        if Arn.looks_like(name_or_arn):
+            return DistillationJob(self.clients, name_or_arn)
+        answer = self.clients.call(
+            "bedrock", "get_model_customization_job", subject=name_or_arn, jobIdentifier=name_or_arn
+        )
+        return DistillationJob(self.clients, answer["jobArn"])
+
+    def deploy(
+        self,
+        spec: OnDemandDeployment,
+        *,
+        timeout_s: float = 3600,
+        on_change: Callable[[DeploymentStatus], None] | None = None,
+    ) -> Target:
+        """Plan, apply and wait for a deployment, and return what answers.
+
+        Args:
+            spec: What to deploy.
+            timeout_s: Seconds to wait at most; about 8 minutes are usual.
+            on_change: Told each new status.
+
+        Raises:
+            JobFailedError: If the deployment failed.
+            WaitTimeoutError: If it is not ready in time; it goes on.
+        """
+        deployment: Deployment = self.apply(self.plan(spec))
+        deployment.wait(timeout_s=timeout_s, on_change=on_change)
+        return self.model(deployment.arn)
+
+    def model(self, model_id: str) -> Target:
+        """Something to talk to: a model id, an inference profile, or a deployment's ARN."""
+        known = self.catalog.find(model_id)
+        called = model_id
+        if known is not None and read_model_id(model_id).kind == "foundation" and "id" not in known.called:
+            called = known.profile_for(self.clients.region) or model_id
+        return Target(self.clients, called)
+
+    def jobs(self, *, status: str | None = None, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every customization job of the account in the region, newest first."""
+        return customization_jobs(self.clients, status=status, name_contains=name_contains)
+
+    def models(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every custom model of the account in the region, newest first."""
+        return custom_models(self.clients, name_contains=name_contains)
+
+    def deployments(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every custom model deployment of the account in the region, newest first."""
+        return deployments(self.clients, name_contains=name_contains)
+
+    def _plan_deployment(self, spec: OnDemandDeployment) -> Plan:
+        def planned(*, existing: bool) -> Plan:
+            return plan_deployment(
+                spec,
+                region=self.clients.region,
+                account_id=self.clients.account_id,
+                today=self.clients.clock.now().date(),
+                existing=existing,
+                catalog=self.catalog,
+            )
+
+        plan = planned(existing=False)
+        self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
+        found = find_deployment(self.clients, plan.creates.name, spec.model)
+        return planned(existing=True) if found else plan
+
+    def __repr__(self) -> str:
+        return f"Session({self.clients!r})"
+
+
+_HANDLES: dict[str, type[DistillationJob | Deployment | CustomModel]] = {
+    "model-customization-job": DistillationJob,
+    "custom-model-deployment": Deployment,
+    "custom-model": CustomModel,
+}
+"""ARN's resource type -> handle."""
