@@ -194,7 +194,9 @@ class Clients:
 
     def _operation(self, service: str, operation: str) -> OperationModel:
         client = self.client(service)
-        model: OperationModel = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+        model: OperationModel = client.meta.service_model.operation_model(
+            client.meta.method_to_api_mapping[operation]
+        )
         return model
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from bedrock_distill.errors import ServiceError
 
@@ -57,9 +57,8 @@ def retrying(attempt: Callable[[], _T], *, policy: RetryPolicy, clock: Clock) ->
     return Retrying(
         sleep=clock.sleep,
         stop=stop_after_attempt(policy.attempts),
-        wait=wait_exponential_jitter(
-            initial=policy.wait_initial_s, max=policy.wait_max_s, jitter=policy.jitter_s
-        ),
+        wait=wait_exponential(multiplier=policy.wait_initial_s, max=policy.wait_max_s)
+        + wait_random(0, policy.jitter_s),
         retry=retry_if_exception(policy.wants),
         before_sleep=note,
         reraise=True,

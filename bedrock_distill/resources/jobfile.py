@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import SpecError
 from bedrock_distill.resources.data import Prompts
 from bedrock_distill.resources.deployment import OnDemandDeployment
 from bedrock_distill.resources.distillation import Distillation, Vpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["read_job_file"]
 
@@ -57,4 +59,7 @@ def _deployment(fields: dict[str, Any], _: Path) -> OnDemandDeployment:
     return OnDemandDeployment(**fields)
 
 
-_READERS: dict[str, Callable[[dict[str, Any], Path], Distillation | OnDemandDeployment]] = {"distillation": _distillation, "deployment": _deployment}
+_READERS: dict[str, Callable[[dict[str, Any], Path], Distillation | OnDemandDeployment]] = {
+    "distillation": _distillation,
+    "deployment": _deployment,
+}

@@ -1,0 +1,111 @@
+import boto3
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ReadTimeoutError,
+)
+
+from bedrock_distill import errors
+from bedrock_distill.aws.faults import CODES, RETRYABLE, translate
+
+USED = {
+    "bedrock": [
+        "CreateModelCustomizationJob",
+        "GetModelCustomizationJob",
+        "ListModelCustomizationJobs",
+        "StopModelCustomizationJob",
+        "GetCustomModel",
+        "ListCustomModels",
+        "DeleteCustomModel",
+        "CreateCustomModelDeployment",
+        "GetCustomModelDeployment",
+        "ListCustomModelDeployments",
+        "UpdateCustomModelDeployment",
+        "DeleteCustomModelDeployment",
+        "GetFoundationModel",
+    ],
+    "bedrock-runtime": [
+        "Converse",
+        "ConverseStream",
+        "InvokeModel",
+        "InvokeModelWithResponseStream",
+        "CountTokens",
+    ],
+}
+
+
+def _client_error(code, status=400, message="because"):
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status, "RequestId": "r-1"},
+        },
+        "Anything",
+    )
+
+
+def _modelled():
+    for service, operations in USED.items():
+        client = boto3.client(
+            service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        for operation in operations:
+            for shape in client.meta.service_model.operation_model(operation).error_shapes:
+                yield shape.name
+
+
+def test_every_error_the_models_declare_is_in_the_table():
+    assert set(_modelled()) <= set(CODES)
+
+
+def test_everything_that_is_retried_is_known_or_a_bare_status():
+    assert all(code in CODES or code.isdigit() or code.startswith("RequestTimeout") for code in RETRYABLE)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_becomes_its_class_with_its_fields(code):
+    error = translate(_client_error(code), service="bedrock", operation="GetCustomModel", subject="m")
+    assert type(error) is CODES[code]
+    assert (error.code, error.status, error.request_id, error.operation) == (
+        code,
+        400,
+        "r-1",
+        "GetCustomModel",
+    )
+    assert "because" in str(error)
+    assert "on m" in str(error)
+
+
+def test_an_unknown_code_is_a_plain_service_error():
+    error = translate(_client_error("BrandNewException"), service="bedrock", operation="X")
+    assert type(error) is errors.ServiceError
+    assert not error.retryable
+
+
+def test_a_lower_case_code_from_a_stream_is_the_same_error():
+    assert isinstance(
+        translate(
+            _client_error("throttlingException"), service="bedrock-runtime", operation="ConverseStream"
+        ),
+        errors.ThrottledError,
+    )
+
+
+def test_missing_credentials_say_how_to_get_some():
+    error = translate(NoCredentialsError(), service="s3", operation="PutObject")
+    assert isinstance(error, errors.AccessDeniedError)
+    assert "aws configure" in str(error)
+
+
+def test_a_missing_region_is_the_specs_fault():
+    assert isinstance(translate(NoRegionError(), service="s3", operation="PutObject"), errors.SpecError)
+
+
+def test_an_unreachable_endpoint_may_be_tried_again_and_a_silent_one_may_not():
+    unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+    assert translate(unreachable, service="s3", operation="X").retryable
+    silent = ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
+    assert not translate(silent, service="bedrock-runtime", operation="Converse").retryable

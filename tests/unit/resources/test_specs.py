@@ -1,0 +1,114 @@
+import pytest
+
+from bedrock_distill.errors import SpecError
+from bedrock_distill.resources import CustomModel, Distillation, OnDemandDeployment, Prompts, Vpc
+from bedrock_distill.resources.jobfile import read_job_file
+from bedrock_distill.resources.spec import short_name
+
+MODEL = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-micro-v1:0:128k/abcdefghijkl"
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("{}\n")
+    return path
+
+
+def fields(prompts, **changes):
+    return {
+        "name": "triage",
+        "teacher": "amazon.nova-pro-v1:0",
+        "student": "amazon.nova-micro-v1:0",
+        "data": Prompts(prompts),
+        "output": "s3://acme/out",
+    } | changes
+
+
+def test_a_spec_is_a_frozen_value(prompts):
+    spec = Distillation(**fields(prompts))
+    assert spec == Distillation(**fields(prompts))
+    assert spec.output == "s3://acme/out/"
+    with pytest.raises(Exception, match="frozen"):
+        spec.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"name": "a--b"}, "name", "single '-' or '_'"),
+        ({"name": "x" * 41}, "name", "1 to 40"),
+        ({"output": "acme/out"}, "output", "not an S3 URI"),
+        ({"max_response_tokens": 0}, "max_response_tokens", "greater than or equal to 1"),
+        ({"colour": "red"}, "colour", "Distillation takes: name, teacher"),
+        ({"hyperparameters": {"epochs": 3}}, "hyperparameters.epochs", "string"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value_and_rule(prompts, change, field, says):
+    with pytest.raises(SpecError, match=says) as caught:
+        Distillation(**fields(prompts, **change))
+    assert caught.value.field == field
+
+
+def test_a_missing_field_is_named(prompts):
+    with pytest.raises(SpecError, match="teacher: Field required"):
+        Distillation(**{key: value for key, value in fields(prompts).items() if key != "teacher"})
+
+
+def test_prompts_must_be_a_local_file_that_is_there(tmp_path):
+    with pytest.raises(SpecError, match="no such file"):
+        Prompts(tmp_path / "absent.jsonl")
+    with pytest.raises(SpecError, match="local file"):
+        Prompts("s3://acme/prompts.jsonl")
+
+
+def test_a_vpc_needs_subnets_and_groups():
+    with pytest.raises(SpecError, match="subnet_ids"):
+        Vpc(subnet_ids=(), security_group_ids=("sg-1",))
+
+
+def test_a_deployment_takes_a_custom_model_or_its_arn():
+    assert OnDemandDeployment(model=MODEL) == OnDemandDeployment(model=CustomModel(None, MODEL))
+    with pytest.raises(SpecError, match="ARN of a custom model"):
+        OnDemandDeployment(model="my-model")
+
+
+def test_names_carry_the_fingerprint_and_the_attempt():
+    assert short_name("my_job", "0123456789ab") == "my-job-01234567"
+    assert short_name("my_job", "0123456789ab", 2) == "my-job-01234567-2"
+
+
+def test_a_job_file_is_a_spec_with_paths_from_its_own_folder(tmp_path, prompts):
+    path = tmp_path / "job.toml"
+    path.write_text(
+        '[distillation]\nname = "triage"\nteacher = "amazon.nova-pro-v1:0"\nstudent = "amazon.nova-micro-v1:0"\n'
+        'data = "prompts.jsonl"\noutput = "s3://acme/out"\n[distillation.vpc]\nsubnet_ids = ["s"]\n'
+        'security_group_ids = ["g"]\n'
+    )
+    spec = read_job_file(path)
+    assert spec.data.path == prompts
+    assert spec.vpc == Vpc(subnet_ids=("s",), security_group_ids=("g",))
+
+
+def test_a_job_file_may_describe_a_deployment(tmp_path):
+    path = tmp_path / "job.toml"
+    path.write_text(f'[deployment]\nmodel = "{MODEL}"\n')
+    assert read_job_file(path) == OnDemandDeployment(model=MODEL)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "exactly one table"),
+        ("[distillation]\n[deployment]\n", "exactly one table"),
+        ("[training]\n", "it holds: training"),
+        ("distillation = 3\n", "exactly one table"),
+        ("nonsense", "Could not read"),
+        ("[deployment]\nmodel = 'x'\n", "ARN of a custom model"),
+    ],
+)
+def test_a_wrong_job_file_says_what_is_wrong(tmp_path, text, says):
+    path = tmp_path / "job.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=says):
+        read_job_file(path)
