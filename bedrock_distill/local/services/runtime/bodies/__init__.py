@@ -1,0 +1,62 @@
+"""InvokeModel's bodies: one small module for each format that a model family speaks.
+
+A format reads a request body into an `Ask`, renders an `Answer` as the family's response body, and cuts a `Stream` into
+the family's chunks. Nothing here knows which model answers.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bedrock_distill.local.services.runtime.bodies import (
+    anthropic,
+    cohere,
+    deepseek,
+    llama,
+    mistral,
+    nova,
+    openai,
+    titan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bedrock_distill.catalog import BodyFormat
+    from bedrock_distill.local.services.runtime.asks import Answer, Ask, Stream
+    from bedrock_distill.local.services.runtime.bodies.reading import About
+
+__all__ = ["FORMATS", "Format"]
+
+
+class Format(Protocol):
+    """What a module of this package offers."""
+
+    def read(self, body: bytes) -> Ask:
+        """The request inside a body; AwsError ValidationException where it is not one."""
+        ...
+
+    def render(self, answer: Answer, about: About) -> dict[str, Any]:
+        """The response body."""
+        ...
+
+    def chunks(self, stream: Stream, about: About) -> Iterator[dict[str, Any]]:
+        """The chunks of a streamed response, as they become known."""
+        ...
+
+
+FORMATS: Mapping[BodyFormat, Format] = MappingProxyType(
+    {
+        "nova": nova,
+        "llama": llama,
+        "anthropic": anthropic,
+        "titan": titan,
+        "mistral": mistral,
+        "cohere": cohere,
+        "deepseek": deepseek,
+        "qwen": openai,
+        "openai": openai,
+    }
+)
+"""Module by the catalog's name of the format."""
