@@ -92,8 +92,7 @@ def _string(value: str, shape: Any, path: str) -> Iterator[str]:
     if shape.enum and value not in shape.enum:
         yield f"{path}: {value!r} is not one of {', '.join(shape.enum)}"
     pattern = shape.metadata.get("pattern")
-    # Patterns in the models need not match the empty string's every use: AWS sends such strings itself.
-    if pattern and value and not _compiled(pattern).fullmatch(value):
+    if pattern and value and not _matches(pattern, value):
         yield f"{path}: {value!r} does not match the pattern {pattern}"
 
 
@@ -106,8 +105,17 @@ def _bounds(size: float, shape: Any, path: str, unit: str) -> Iterator[str]:
         yield f"{path}: {size}{suffix}, the most is {high}"
 
 
+def _matches(pattern: str, value: str) -> bool:
+    compiled = _compiled(pattern)
+    return compiled is None or compiled.fullmatch(value) is not None
+
+
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    """The pattern for Python, or None where it is of a dialect that Python lacks (IAM's are Java's, with `\\p{…}`)."""
     for slow, linear in _EXPONENTIAL:
         pattern = pattern.replace(slow, linear)
-    return re.compile(pattern)
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None

@@ -151,6 +151,8 @@ def make_plan(
         warnings=tuple(warnings),
         estimate=estimate,
     )
+    # Through JSON once, so that a plan made here equals the same plan read back (1 and 1.0 are equal, but not as text).
+    plan = msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
     return msgspec.structs.replace(plan, seal=_seal(plan))
 
 
