@@ -15,27 +15,23 @@ from bedrock_distill.records import Record, encode_record
 READS = ("Get", "Head", "List", "AssumeRole")
 
 
-def things(cloud):
-    """All that an apply could have made twice."""
-    session = cloud.boto3_session()
-    bedrock, iam, s3 = session.client("bedrock"), session.client("iam"), session.client("s3")
-    listed = s3.list_objects_v2(Bucket="acme-ml").get("Contents", [])
-    return {
-        "jobs": [
-            job["jobArn"] for job in bedrock.list_model_customization_jobs()["modelCustomizationJobSummaries"]
-        ],
-        "models": [model["modelArn"] for model in bedrock.list_custom_models()["modelSummaries"]],
-        "deployments": [
-            item["customModelDeploymentArn"]
-            for item in bedrock.list_custom_model_deployments()["modelDeploymentSummaries"]
-        ],
-        "roles": [role["RoleName"] for role in iam.list_roles()["Roles"]],
-        "objects": [item["Key"] for item in listed if "/staged/" in item["Key"]],
-    }
-
-
+@pytest.fixture
 def counts(cloud):
-    return {kind: len(found) for kind, found in things(cloud).items()}
+    """How many there are of each thing that an apply could make twice."""
+    session = cloud.boto3_session()
+    bedrock, iam, s3 = (session.client(service) for service in ("bedrock", "iam", "s3"))
+
+    def count():
+        keys = [item["Key"] for item in s3.list_objects_v2(Bucket="acme-ml").get("Contents", [])]
+        return {
+            "jobs": len(bedrock.list_model_customization_jobs()["modelCustomizationJobSummaries"]),
+            "models": len(bedrock.list_custom_models()["modelSummaries"]),
+            "deployments": len(bedrock.list_custom_model_deployments()["modelDeploymentSummaries"]),
+            "roles": len(iam.list_roles()["Roles"]),
+            "objects": sum("/staged/" in key for key in keys),
+        }
+
+    return count
 
 
 def test_planning_only_reads(cloud, spec):
@@ -48,17 +44,19 @@ def test_planning_only_reads(cloud, spec):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_crash_at_any_call_leaves_one_of_everything_after_applying_again(cloud, spec, tmp_path, when):
+def test_a_crash_at_any_call_leaves_one_of_everything_after_applying_again(
+    cloud, spec, tmp_path, when, counts
+):
     # The second session is another process on another machine: no journal, no memory.
     dying, other = cloud.session(state_dir=tmp_path / "a"), cloud.session(state_dir=tmp_path / "b")
     struck = []
     for at in itertools.count(1):
         wanted = spec.model_copy(update={"name": f"t{at}", "output": f"s3://acme-ml/distill/{at}/"})
-        known = counts(cloud)
+        known = counts()
         with cloud.faults.crashing(at, when=when) as crash:
             dying.apply(dying.plan(wanted))
         run = other.apply(other.plan(wanted))
-        now = counts(cloud)
+        now = counts()
         grown = {kind: now[kind] - known[kind] for kind in ("jobs", "roles", "objects")}
         assert grown == {"jobs": 1, "roles": 1, "objects": 1}, (at, crash.operation)
         run.result(timeout_s=7200).delete()
@@ -69,7 +67,7 @@ def test_a_crash_at_any_call_leaves_one_of_everything_after_applying_again(cloud
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_crash_at_any_call_of_a_deployment_leaves_one_deployment(cloud, spec, tmp_path, when):
+def test_a_crash_at_any_call_of_a_deployment_leaves_one_deployment(cloud, spec, tmp_path, when, counts):
     dying, other = cloud.session(state_dir=tmp_path / "a"), cloud.session(state_dir=tmp_path / "b")
     model = other.apply(other.plan(spec)).result(timeout_s=7200)
     struck = []
@@ -79,7 +77,7 @@ def test_a_crash_at_any_call_of_a_deployment_leaves_one_deployment(cloud, spec, 
             dying.apply(dying.plan(wanted)).wait()
         deployment = other.apply(other.plan(wanted))
         deployment.wait()
-        assert counts(cloud)["deployments"] == 1, (at, crash.operation)
+        assert counts()["deployments"] == 1, (at, crash.operation)
         deployment.delete()
         if not crash.happened:
             break
@@ -87,15 +85,15 @@ def test_a_crash_at_any_call_of_a_deployment_leaves_one_deployment(cloud, spec, 
     assert "CreateCustomModelDeployment" in struck
 
 
-def test_applying_the_same_plan_again_makes_nothing_and_returns_the_same_job(cloud, spec):
+def test_applying_the_same_plan_again_makes_nothing_and_returns_the_same_job(cloud, spec, counts):
     session = cloud.session()
     plan = session.plan(spec)
     first = session.apply(plan)
-    before = counts(cloud)
+    before = counts()
     events = []
     second = session.apply(bd.Plan.from_json(plan.to_json()), on_event=events.append)
     assert second == first
-    assert counts(cloud) == before
+    assert counts() == before
     assert {event.event for event in events} == {"started", "found"}
 
 
@@ -128,7 +126,7 @@ def test_a_stopped_job_is_followed_by_a_second_attempt(cloud, spec):
     assert second.result(timeout_s=7200).name == again.creates.name
 
 
-def test_data_that_changed_since_makes_the_plan_stale(cloud, spec, prompts):
+def test_data_that_changed_since_makes_the_plan_stale(cloud, spec, prompts, counts):
     session = cloud.session()
     plan = session.plan(spec)
     prompts.write_bytes(prompts.read_bytes() + b"\n")
@@ -137,7 +135,7 @@ def test_data_that_changed_since_makes_the_plan_stale(cloud, spec, prompts):
     prompts.unlink()
     with pytest.raises(StalePlanError, match="is gone"):
         session.apply(plan)
-    assert counts(cloud)["jobs"] == 0
+    assert counts()["jobs"] == 0
 
 
 def test_a_plan_for_another_region_or_account_is_not_applied(cloud, spec):
@@ -146,13 +144,13 @@ def test_a_plan_for_another_region_or_account_is_not_applied(cloud, spec):
         cloud.session(region="us-west-2").apply(plan)
 
 
-def test_a_plan_that_cannot_work_is_not_applied(cloud, spec):
+def test_a_plan_that_cannot_work_is_not_applied(cloud, spec, counts):
     elsewhere = spec.model_copy(update={"output": "s3://no-such-bucket/x/"})
     session = cloud.session()
     plan = session.plan(elsewhere)
     with pytest.raises(PlanError, match="no-bucket"):
         session.apply(plan)
-    assert counts(cloud) == {"jobs": 0, "models": 0, "deployments": 0, "roles": 0, "objects": 0}
+    assert counts() == {"jobs": 0, "models": 0, "deployments": 0, "roles": 0, "objects": 0}
 
 
 def test_data_that_breaks_a_rule_is_refused_at_planning(cloud, spec, prompts):
@@ -175,20 +173,20 @@ def test_a_name_taken_by_someone_else_is_a_conflict_and_not_adopted(cloud, spec)
         session.apply(strange)
 
 
-def test_throttling_and_a_slow_iam_are_waited_out(cloud, spec):
+def test_throttling_and_a_slow_iam_are_waited_out(cloud, spec, counts):
     cloud.faults.add(Fault(operation="CreateModelCustomizationJob", code="ThrottlingException", times=2))
     cloud.faults.add(Fault(operation="CreateRole", status=503, times=1))
     session = cloud.session()
     session.apply(session.plan(spec)).wait(timeout_s=7200)
-    assert counts(cloud)["jobs"] == 1
+    assert counts()["jobs"] == 1
 
 
-def test_an_answer_that_gets_lost_makes_no_second_job(cloud, spec):
+def test_an_answer_that_gets_lost_makes_no_second_job(cloud, spec, counts):
     cloud.faults.add(Fault(operation="CreateModelCustomizationJob", disconnect=True, when="after", times=1))
     session = cloud.session()
     run = session.apply(session.plan(spec))
     assert run.wait(timeout_s=7200).succeeded
-    assert counts(cloud)["jobs"] == 1
+    assert counts()["jobs"] == 1
 
 
 def test_a_large_file_is_staged_in_parts_and_only_once(cloud, spec, tmp_path):
