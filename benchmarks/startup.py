@@ -1,6 +1,6 @@
 """How long `bedrock-distill --help` takes, beside `python -c "import click"`: whole processes, in turn.
 
-    python -m benchmarks.startup [--rounds 15]
+python -m benchmarks.startup [--rounds 15]
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def main() -> None:
     script = Path(sys.executable).parent / "bedrock-distill"
     commands = {
         "import click": [sys.executable, "-c", "import click"],
-        "bedrock-distill --help": [str(script) if script.exists() else shutil.which("bedrock-distill"), "--help"],
+        "bedrock-distill --help": [
+            str(script) if script.exists() else shutil.which("bedrock-distill"),
+            "--help",
+        ],
         "import bedrock_distill": [sys.executable, "-c", "import bedrock_distill"],
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
@@ -42,8 +45,10 @@ def main() -> None:
     for name, values in times.items():
         print(f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} | {max(values):.0f} |")
     allowed = BUDGET_FACTOR * statistics.median(times["import click"]) + BUDGET_MS
-    print(f"\n--help within {BUDGET_FACTOR} x import click + {BUDGET_MS} ms = {allowed:.0f} ms: "
-          f"{'yes' if statistics.median(times['bedrock-distill --help']) <= allowed else 'NO'}")
+    print(
+        f"\n--help within {BUDGET_FACTOR} x import click + {BUDGET_MS} ms = {allowed:.0f} ms: "
+        f"{'yes' if statistics.median(times['bedrock-distill --help']) <= allowed else 'NO'}"
+    )
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def test_applying_the_same_plan_again_makes_nothing_and_returns_the_same_job(clo
     session = cloud.session()
     plan = session.plan(spec)
     first = session.apply(plan)
+    first.wait(timeout_s=7200)
     before = counts()
     events = []
     second = session.apply(bd.Plan.from_json(plan.to_json()), on_event=events.append)
