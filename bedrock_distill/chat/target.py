@@ -1,0 +1,150 @@
+"""A model that can be asked, whatever kind of id or ARN names it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bedrock_distill.chat.assembly import Assembly
+from bedrock_distill.chat.reply import ChatReply
+from bedrock_distill.chat.request import Prompt, converse_request
+from bedrock_distill.chat.stream import ChatStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bedrock_distill.chat.stream import Events
+
+__all__ = ["Runtime", "Target"]
+
+_SERVICE = "bedrock-runtime"
+
+
+class Runtime(Protocol):
+    """The gate to AWS, as far as chatting needs it; `aws.Clients` is one."""
+
+    def call(self, service: str, operation: str, *, subject: str = "", **params: Any) -> dict[str, Any]:
+        """Send one request, with retries, and return boto3's answer."""
+        ...
+
+    def stream(
+        self, service: str, operation: str, member: str, *, subject: str = "", **params: Any
+    ) -> Events:
+        """Send one request whose answer is a stream; only its opening is retried."""
+        ...
+
+
+class Target:
+    """Anything that answers Converse: a foundation model, an inference profile, a deployment, an imported model.
+
+    Args:
+        clients: The gate to AWS.
+        model_id: Model id or ARN, as `modelId` takes it.
+        name: What reports and messages call it. Default: the model id.
+        timer: A monotonic clock in seconds, for latencies. These are measured, not waited for, so that the default is the
+            machine's own even where waiting is simulated.
+    """
+
+    def __init__(
+        self,
+        clients: Runtime,
+        model_id: str,
+        *,
+        name: str | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._clients = clients
+        self._timer = timer
+        self.model_id = model_id
+        self.name = name or model_id
+
+    def __repr__(self) -> str:
+        return (
+            f"Target({self.model_id!r})"
+            if self.name == self.model_id
+            else f"Target({self.model_id!r}, name={self.name!r})"
+        )
+
+    def chat(
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = 512,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> ChatReply:
+        """Ask, and wait for the whole answer.
+
+        Args:
+            prompt: A user's text, a record (its completion is left out), or the messages of a conversation.
+            system: System prompt. Default: the record's, if the prompt is a record. An empty text sends none.
+            max_tokens: Most tokens of the answer. None leaves it to the model.
+            temperature: Randomness from 0 to 1. None leaves it to the model.
+            top_p: Probability mass to choose from. None leaves it to the model.
+            stop: Texts that end the answer.
+            metadata: Keys and values that the invocation log keeps with the call, to filter by later. At most 16.
+
+        Raises:
+            SpecError: If the request could never be accepted; nothing was sent.
+            ServiceError: If AWS refused it or failed, after the retries that made sense; a subclass where there is one.
+        """
+        request = converse_request(
+            self.model_id,
+            prompt,
+            system=system,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            stop=stop,
+            metadata=metadata,
+        )
+        started_s = self._timer()
+        response = self._clients.call(_SERVICE, "converse", subject=self.name, **request)
+        latency_s = self._timer() - started_s
+        answer = Assembly.of_response(response)
+        return ChatReply(
+            text=answer.text,
+            stop_reason=answer.stop_reason,
+            usage=answer.usage,
+            latency_s=latency_s,
+            service_latency_s=answer.service_latency_s,
+            model_id=self.model_id,
+            request_id=response.get("ResponseMetadata", {}).get("RequestId", ""),
+        )
+
+    def stream(
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        max_tokens: int | None = 512,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> ChatStream:
+        """Ask, and read the answer while it is being written. Arguments and errors are those of `chat`.
+
+        The request is sent at once, and retried only until the first byte comes.
+
+        Returns:
+            The pieces of text, to iterate; its `reply` holds the whole answer after the end.
+        """
+        request = converse_request(
+            self.model_id,
+            prompt,
+            system=system,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            stop=stop,
+            metadata=metadata,
+        )
+        started_s = self._timer()
+        events = self._clients.stream(_SERVICE, "converse_stream", "stream", subject=self.name, **request)
+        return ChatStream(
+            events, model_id=self.model_id, name=self.name, timer=self._timer, started_s=started_s
+        )

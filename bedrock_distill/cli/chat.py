@@ -1,0 +1,126 @@
+"""`bedrock-distill chat`: one prompt, one answer."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypedDict
+
+import click
+
+from bedrock_distill.cli.common import Settings, common_options
+
+if TYPE_CHECKING:
+    from bedrock_distill.chat import ChatReply, ChatStream
+
+__all__ = ["command"]
+
+
+class _Options(TypedDict):
+    """What `chat` and `stream` both take."""
+
+    system: str | None
+    max_tokens: int
+    temperature: float | None
+    top_p: float | None
+    stop: tuple[str, ...]
+    metadata: dict[str, str]
+
+
+def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    for value in values:
+        if not value.partition("=")[1]:
+            raise click.BadParameter(f"{value!r} is not KEY=VALUE.")
+    return dict(value.split("=", 1) for value in values)
+
+
+@click.command("chat")
+@click.argument("model")
+@click.argument("prompt", required=False)
+@click.option("--system", help="System prompt.")
+@click.option(
+    "--stream/--no-stream",
+    default=True,
+    show_default=True,
+    help="Print the answer while it is being written.",
+)
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="Most tokens of the answer.",
+)
+@click.option("--temperature", type=float, help="Randomness from 0 to 1. Default: the model's own.")
+@click.option("--top-p", type=float, help="Probability mass to choose from. Default: the model's own.")
+@click.option(
+    "--stop", multiple=True, metavar="TEXT", help="End the answer before this text. May be repeated."
+)
+@click.option(
+    "--metadata",
+    multiple=True,
+    callback=_pairs,
+    metavar="KEY=VALUE",
+    help="Kept with the call in the invocation log. May be repeated.",
+)
+@common_options
+def command(
+    settings: Settings,
+    model: str,
+    prompt: str | None,
+    system: str | None,
+    stream: bool,
+    max_tokens: int,
+    temperature: float | None,
+    top_p: float | None,
+    stop: tuple[str, ...],
+    metadata: dict[str, str],
+) -> None:
+    """Send one prompt to a model or deployment and print the answer.
+
+    MODEL is a model id, an inference profile, or the ARN of a deployment, an imported or a provisioned model. PROMPT is
+    read from standard input where it is not given.
+    """
+    text = _read_prompt() if prompt is None else prompt
+    target = settings.session().model(model)
+    options = _Options(
+        system=system,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        stop=stop,
+        metadata=metadata,
+    )
+    if stream and settings.output == "table":
+        reply = _print_pieces(target.stream(text, **options))
+    else:
+        reply = target.chat(text, **options)
+        settings.emit(reply.to_dict(), reply.text)
+    _tell(settings, reply)
+
+
+def _print_pieces(stream: ChatStream) -> ChatReply:
+    try:
+        with stream:
+            for piece in stream:
+                click.echo(piece, nl=False)
+    finally:
+        # Whatever follows, an error too, begins on a line of its own.
+        if stream.text:
+            click.echo()
+    return stream.reply
+
+
+def _tell(settings: Settings, reply: ChatReply) -> None:
+    first = "" if reply.first_token_s is None else f", the first text after {reply.first_token_s:.2f} s"
+    settings.detail(
+        f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out, {reply.latency_s:.2f} s{first}, "
+        f"{reply.stop_reason}."
+    )
+    if reply.stop_reason == "max_tokens":
+        settings.note("The answer was cut off at --max-tokens.")
+
+
+def _read_prompt() -> str:
+    if sys.stdin.isatty():
+        raise click.UsageError("There is no PROMPT: give it as an argument or pipe it in.")
+    return sys.stdin.read().rstrip("\n")

@@ -1,0 +1,69 @@
+"""The report as a short table of plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bedrock_distill.evaluation.report import Report
+    from bedrock_distill.evaluation.statistics import Estimate
+    from bedrock_distill.evaluation.summaries import SideSummary
+
+__all__ = ["table"]
+
+_ROWS: tuple[tuple[str, Callable[[SideSummary], str]], ...] = (
+    ("failed calls", lambda side: str(side.failed)),
+    ("answers in JSON", lambda side: "-" if side.json_share is None else f"{side.json_share:.1%}"),
+    ("latency p50", lambda side: _seconds(side.latency_p50_s)),
+    ("latency p95", lambda side: _seconds(side.latency_p95_s)),
+    ("input tokens", lambda side: f"{side.input_tokens:,}"),
+    ("output tokens", lambda side: f"{side.output_tokens:,}"),
+    ("cost", lambda side: "unknown" if side.cost_usd is None else f"{side.cost_usd:.4f} USD"),
+)
+
+
+def table(report: Report) -> str:
+    """One row a number, one column a side."""
+    sides = list(report.sides)
+    metric = report.metric
+    rows = [("", *sides)]
+    agreements = {"student": metric.student.agreement, "base": metric.base.agreement if metric.base else None}
+    rows.append(_estimates(f"agreement ({metric.name})", [agreements.get(side) for side in sides]))
+    if metric.basis == "references":
+        scores = {
+            "student": metric.student.reference,
+            "teacher": metric.teacher,
+            "base": metric.base.reference if metric.base else None,
+        }
+        rows.append(_estimates("score on references", [scores[side] for side in sides]))
+    kept = {"student": metric.student.retention, "base": metric.base.retention if metric.base else None}
+    rows.append(_estimates("retention", [kept.get(side) for side in sides]))
+    rows += [(label, *(read(report.sides[side]) for side in sides)) for label, read in _ROWS]
+    head = (
+        f"{report.sides['student'].name} against {report.sides['teacher'].name}, "
+        f"{len(report.task.prompts)} prompts, {report.precision.confidence:.0%} intervals"
+    )
+    return "\n".join([head, "", *_aligned(rows), *(f"! {remark}" for remark in report.remarks)])
+
+
+def _estimates(label: str, found: list[Estimate | None]) -> tuple[str, ...]:
+    return label, *("-" if estimate is None else str(estimate) for estimate in found)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f} s"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in rows
+    ]

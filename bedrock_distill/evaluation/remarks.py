@@ -1,0 +1,65 @@
+"""What a careful reader of a report should be told before believing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bedrock_distill.evaluation.report import Report
+
+__all__ = ["remarks"]
+
+_FEW_PROMPTS = 100
+_FEW_FOR_BOOTSTRAP = 200
+
+
+def remarks(report: Report) -> tuple[str, ...]:
+    """Sentences on what weakens the result; empty where nothing does."""
+    return (*_on_data(report), *_on_answers(report), *_on_statistics(report))
+
+
+def _on_data(report: Report) -> Iterator[str]:
+    task, n = report.task, len(report.task.prompts)
+    if task.cut:
+        yield f"Only the first {n} prompts of {task.source} were asked."
+    if task.repeated:
+        yield (
+            f"{task.repeated} of {n} prompts occur more than once. They count each time, so that the intervals are "
+            "narrower than they should be."
+        )
+    labelled = sum(reference is not None for reference in task.references)
+    if 0 < labelled < n:
+        yield f"Only {labelled} of {n} prompts have a reference; retention rests on these."
+
+
+def _on_answers(report: Report) -> Iterator[str]:
+    for side, summary in report.sides.items():
+        if summary.failed:
+            codes = ", ".join(f"{code} {count}x" for code, count in summary.failures.items())
+            yield f"{summary.failed} of {summary.calls} calls of the {side} failed ({codes}) and count as disagreement."
+        if cut := summary.stop_reasons.get("max_tokens", 0):
+            yield (
+                f"{cut} of {summary.calls} answers of the {side} were cut off at max_tokens={report.method.max_tokens}; "
+                "allow more."
+            )
+        for reason in ("guardrail_intervened", "content_filtered"):
+            if stopped := summary.stop_reasons.get(reason, 0):
+                yield f"{stopped} of {summary.calls} answers of the {side} were stopped: {reason}."
+        if summary.empty:
+            yield f"{summary.empty} of {summary.calls} answers of the {side} are empty."
+
+
+def _on_statistics(report: Report) -> Iterator[str]:
+    metric = report.metric
+    n = report.retention.n
+    if n < _FEW_PROMPTS:
+        yield f"{n} prompts are few: the intervals are wide, and what they stand for may be too."
+    elif not metric.student.paired.binary and n < _FEW_FOR_BOOTSTRAP:
+        yield f"Bootstrap bounds of scores that are not 0 or 1 are somewhat optimistic below {_FEW_FOR_BOOTSTRAP} prompts."
+    if metric.teacher is not None and metric.teacher.value is not None and metric.teacher.value < 0.5:
+        yield (
+            f"By {metric.name} the teacher itself scores only {metric.teacher.value:.1%} on the references: "
+            "a student that keeps all of that keeps little."
+        )

@@ -1,0 +1,182 @@
+"""The report: frozen data, and the questions one asks of it. How it looks is in `page/` and `plain.py`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.evaluation.costs import Prices, price_of
+from bedrock_distill.evaluation.documents import document
+from bedrock_distill.evaluation.plain import table
+from bedrock_distill.evaluation.remarks import remarks
+from bedrock_distill.evaluation.summaries import SideSummary, summarise
+from bedrock_distill.evaluation.verdict import Verdict, judge
+
+if TYPE_CHECKING:
+    import os
+    from datetime import datetime
+
+    from bedrock_distill.evaluation.answers import Answers
+    from bedrock_distill.evaluation.fields import FieldScore
+    from bedrock_distill.evaluation.scoring import MetricResult, Precision
+    from bedrock_distill.evaluation.statistics import Estimate
+    from bedrock_distill.evaluation.tasks import Task
+
+__all__ = ["Method", "Report", "SavedReport", "summaries"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How the answers were asked for."""
+
+    system: str | None
+    """The system prompt that every call had, or None where each record's own was used."""
+    max_tokens: int | None
+    temperature: float | None
+    concurrency: int
+    made_at: datetime
+    version: str
+    """Version of this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedReport:
+    """Where a report was written."""
+
+    html: Path
+    json: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How a student compares with its teacher.
+
+    `retention` is the student's score over the teacher's: on the references, or where there are none, the agreement
+    with the teacher. `print(report)` shows a table; in a notebook it shows itself; `save` writes a page and JSON.
+    """
+
+    task: Task
+    answers: dict[str, Answers]
+    """By side: `teacher`, `student`, and `base` where one was asked."""
+    sides: dict[str, SideSummary]
+    """The same in numbers."""
+    metrics: tuple[MetricResult, ...]
+    """The first decides."""
+    fields: tuple[FieldScore, ...]
+    """Field by field, where the teacher answers in JSON objects."""
+    method: Method
+    precision: Precision
+
+    @property
+    def metric(self) -> MetricResult:
+        """The metric that decides."""
+        return self.metrics[0]
+
+    @property
+    def retention(self) -> Estimate:
+        """The student's score over the teacher's, with its interval."""
+        return self.metric.student.retention
+
+    @property
+    def agreement(self) -> Estimate:
+        """The student's mean score against the teacher's answers, with its interval."""
+        return self.metric.student.agreement
+
+    @property
+    def base_agreement(self) -> Estimate | None:
+        """The same for the untrained base, or None where none was asked."""
+        return self.metric.base.agreement if self.metric.base else None
+
+    @property
+    def disagreements(self) -> tuple[int, ...]:
+        """Places of the prompts where the student does not match the teacher, the worst scores first."""
+        scores = self.metric.student.by_prompt
+        return tuple(
+            sorted((place for place, score in enumerate(scores) if score < 1), key=scores.__getitem__)
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What weakens the result, in sentences."""
+        return remarks(self)
+
+    def check(self, *, min_retention: float, alpha: float = 0.05, max_failed_share: float = 0.05) -> Verdict:
+        """Hold the student against criteria, without raising. Arguments are those of `gate`."""
+        return judge(self, min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+
+    def gate(self, *, min_retention: float, alpha: float = 0.05, max_failed_share: float = 0.05) -> Verdict:
+        """Pass only a student that is good enough beyond reasonable doubt.
+
+        Args:
+            min_retention: What the one-sided lower confidence bound of retention must reach, such as 0.9.
+            alpha: Chance of passing a student whose true retention is below that.
+            max_failed_share: Largest share of failed calls, of the student's and of the teacher's.
+
+        Returns:
+            The verdict, which has passed.
+
+        Raises:
+            GateFailedError: Naming every criterion that was missed, with its figures.
+            SpecError: If a criterion makes no sense.
+        """
+        verdict = self.check(min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+        verdict.enforce()
+        return verdict
+
+    def to_dict(self, *, answers: bool = True, verdict: Verdict | None = None) -> dict[str, Any]:
+        """The report as JSON types.
+
+        Args:
+            answers: Whether to include every prompt with all answers.
+            verdict: A verdict to include.
+        """
+        return document(self, answers=answers, verdict=verdict)
+
+    def to_json(self, *, answers: bool = True, verdict: Verdict | None = None) -> str:
+        """The report as a JSON document. Arguments are those of `to_dict`."""
+        return json.dumps(self.to_dict(answers=answers, verdict=verdict), ensure_ascii=False, indent=1)
+
+    def to_html(self, *, verdict: Verdict | None = None) -> str:
+        """The report as one self-contained page.
+
+        Args:
+            verdict: A verdict to put first.
+        """
+        from bedrock_distill.evaluation.page import page  # noqa: PLC0415 - only who looks needs it
+
+        return page(self, verdict)
+
+    def save(self, folder: str | os.PathLike[str], *, verdict: Verdict | None = None) -> SavedReport:
+        """Write `report.html` and `report.json`.
+
+        Args:
+            folder: Where to; made if it is not there. Files of an earlier report are replaced.
+            verdict: A verdict to put first.
+        """
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        saved = SavedReport(html=place / "report.html", json=place / "report.json")
+        saved.html.write_text(self.to_html(verdict=verdict), encoding="utf-8")
+        saved.json.write_text(self.to_json(verdict=verdict) + "\n", encoding="utf-8")
+        return saved
+
+    def __str__(self) -> str:
+        return table(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report {self.sides['student'].name!r} against {self.sides['teacher'].name!r}: "
+            f"retention {self.retention}, agreement {self.agreement}, {len(self.task.prompts)} prompts>"
+        )
+
+    def _repr_html_(self) -> str:
+        from bedrock_distill.evaluation.page import fragment  # noqa: PLC0415 - only notebooks need it
+
+        return fragment(self)
+
+
+def summaries(answers: dict[str, Answers], prices: Prices) -> dict[str, SideSummary]:
+    """Every side in numbers."""
+    return {side: summarise(given, price_of(prices, side, given.model_id)) for side, given in answers.items()}

@@ -1,0 +1,259 @@
+"""From answers to results: every metric, for student and base, against the teacher and the references.
+
+Retention is the student's score over the teacher's on the references. Without references the teacher's answer is the
+reference, so that the teacher scores 1 and retention is the student's agreement with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bedrock_distill.evaluation.metrics import Metric, score_all
+from bedrock_distill.evaluation.resampling import percentile_bound, percentile_interval, resampled_ratios
+from bedrock_distill.evaluation.statistics import (
+    Estimate,
+    PairCounts,
+    mcnemar_p_value,
+    retention_lower_bound,
+    wilson_interval,
+)
+
+__all__ = [
+    "Basis",
+    "Comparison",
+    "MetricResult",
+    "Paired",
+    "Precision",
+    "SideScores",
+    "Texts",
+    "retention_seed",
+    "score",
+]
+
+Basis: TypeAlias = Literal["references", "agreement"]
+"""What retention rests on."""
+
+Texts: TypeAlias = tuple[str | None, ...]
+"""One side's answers; None where a call failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """How intervals are found."""
+
+    confidence: float = 0.95
+    """Two-sided level."""
+    resamples: int = 10_000
+    """How many bootstrap resamples."""
+    seed: int = 0
+    """Where their randomness starts; the same seed gives the same intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Scores of a side and of the teacher on the same prompts: what retention is made of."""
+
+    side: tuple[float, ...]
+    teacher: tuple[float, ...]
+
+    @property
+    def binary(self) -> bool:
+        """Whether every score is 0 or 1."""
+        return _binary(self.side) and _binary(self.teacher)
+
+    @property
+    def counts(self) -> PairCounts:
+        """The four counts of scores that are 0 or 1."""
+        return PairCounts.of(self.side, self.teacher)
+
+    def lower_bound(self, alpha: float, precision: Precision, seed: str) -> float | None:
+        """The one-sided lower confidence bound of retention; None where the teacher scores nothing.
+
+        A score test with continuity correction for scores of 0 and 1, the percentile bootstrap for others.
+        """
+        if self.binary:
+            return retention_lower_bound(self.counts, alpha)
+        if not sum(self.teacher):
+            return None
+        ratios = resampled_ratios(self.side, self.teacher, precision.resamples, seed=seed)
+        return percentile_bound(ratios, alpha)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideScores:
+    """What one metric says of the student, or of the base."""
+
+    agreement: Estimate
+    """Mean score against the teacher's answers, over all prompts."""
+    reference: Estimate | None
+    """Mean score against the references, over the prompts that have one."""
+    retention: Estimate
+    """Score over the teacher's."""
+    paired: Paired
+    """The scores that retention rests on."""
+    by_prompt: tuple[float, ...]
+    """Scores against the teacher's answers, prompt by prompt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """McNemar's exact test of two sides on the same prompts."""
+
+    first: str
+    second: str
+    against: Literal["references", "teacher"]
+    """What both were scored against."""
+    counts: PairCounts
+    p_value: float
+    """Two-sided: how often chance alone would set them at least so far apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricResult:
+    """Everything that one metric says."""
+
+    name: str
+    about: str
+    basis: Basis
+    student: SideScores
+    base: SideScores | None
+    teacher: Estimate | None
+    """The teacher's own score against the references, where there are any."""
+    comparisons: tuple[Comparison, ...]
+    """Only where every score is 0 or 1."""
+
+
+def score(
+    metric: Metric,
+    *,
+    student: Texts,
+    teacher: Texts,
+    base: Texts | None,
+    references: Texts,
+    precision: Precision,
+) -> MetricResult:
+    """Score all sides by one metric.
+
+    Args:
+        metric: The metric.
+        student: The student's answers.
+        teacher: The teacher's answers.
+        base: The untrained base's answers, or None.
+        references: Golden completions, None where a prompt has none.
+        precision: How intervals are found.
+    """
+    # A prompt that the teacher failed on says nothing of retention: scoring it 0 there would flatter the student.
+    labelled = [
+        place
+        for place, (reference, answer) in enumerate(zip(references, teacher, strict=True))
+        if reference is not None and answer is not None
+    ]
+    golden = tuple(references[place] for place in labelled)
+
+    def on_references(texts: Texts) -> tuple[float, ...]:
+        return score_all(metric, [texts[place] for place in labelled], golden)
+
+    teacher_scores = on_references(teacher) if labelled else None
+
+    def side(name: str, texts: Texts) -> SideScores:
+        by_prompt = score_all(metric, texts, teacher)
+        seed = _seed(precision, metric.name, name)
+        agreement = _rate(by_prompt, precision, seed)
+        if teacher_scores is None:
+            paired = Paired(by_prompt, (1.0,) * len(by_prompt))
+            return SideScores(
+                agreement=agreement, reference=None, retention=agreement, paired=paired, by_prompt=by_prompt
+            )
+        paired = Paired(on_references(texts), teacher_scores)
+        return SideScores(
+            agreement=agreement,
+            reference=_rate(paired.side, precision, seed),
+            retention=_retention(paired, precision, seed),
+            paired=paired,
+            by_prompt=by_prompt,
+        )
+
+    scored = side("student", student)
+    untrained = side("base", base) if base is not None else None
+    return MetricResult(
+        name=metric.name,
+        about=metric.about,
+        basis="references" if labelled else "agreement",
+        student=scored,
+        base=untrained,
+        teacher=None
+        if teacher_scores is None
+        else _rate(teacher_scores, precision, _seed(precision, metric.name, "teacher")),
+        comparisons=tuple(_comparisons(scored, untrained, labelled=bool(labelled))),
+    )
+
+
+def retention_seed(precision: Precision, metric: str) -> str:
+    """The seed of the student's intervals, so that a later bound rests on the same resamples."""
+    return _seed(precision, metric, "student")
+
+
+def _seed(precision: Precision, metric: str, side: str) -> str:
+    # A seed of its own for each estimate: adding a metric or a side changes no other interval.
+    return f"{precision.seed}:{metric}:{side}"
+
+
+def _rate(scores: tuple[float, ...], precision: Precision, seed: str) -> Estimate:
+    value = sum(scores) / len(scores)
+    if _binary(scores):
+        low, high = wilson_interval(round(sum(scores)), len(scores), precision.confidence)
+        method = "Wilson"
+    else:
+        means = resampled_ratios(scores, None, precision.resamples, seed=seed)
+        low, high = percentile_interval(means, precision.confidence)
+        method = "bootstrap"
+    return Estimate(
+        value=value, low=low, high=high, confidence=precision.confidence, method=method, n=len(scores)
+    )
+
+
+def _retention(paired: Paired, precision: Precision, seed: str) -> Estimate:
+    confidence, n = precision.confidence, len(paired.side)
+    total = sum(paired.teacher)
+    if not total:
+        return Estimate(value=None, low=None, high=None, confidence=confidence, method="undefined", n=n)
+    ratios = resampled_ratios(paired.side, paired.teacher, precision.resamples, seed=seed)
+    low, high = percentile_interval(ratios, confidence)
+    method = "paired bootstrap"
+    if low == high and paired.binary:
+        # Every resample is alike, which is no certainty: it is what a small sample without a difference looks like.
+        low, high = _score_interval(paired.counts, confidence)
+        method = "score test"
+    return Estimate(
+        value=sum(paired.side) / total, low=low, high=high, confidence=confidence, method=method, n=n
+    )
+
+
+def _score_interval(counts: PairCounts, confidence: float) -> tuple[float, float]:
+    tail = (1 - confidence) / 2
+    swapped = PairCounts(counts.both, counts.second_only, counts.first_only, counts.neither)
+    inverse = retention_lower_bound(swapped, tail)
+    return retention_lower_bound(counts, tail) or 0.0, 1 / inverse if inverse else float("inf")
+
+
+def _comparisons(student: SideScores, base: SideScores | None, *, labelled: bool) -> list[Comparison]:
+    found = []
+    against: Literal["references", "teacher"] = "references" if labelled else "teacher"
+    if labelled and student.paired.binary:
+        found.append(_compare("student", "teacher", against, student.paired.counts))
+    if base is not None and _binary(student.paired.side) and _binary(base.paired.side):
+        counts = PairCounts.of(student.paired.side, base.paired.side)
+        found.append(_compare("student", "base", against, counts))
+    return found
+
+
+def _compare(
+    first: str, second: str, against: Literal["references", "teacher"], counts: PairCounts
+) -> Comparison:
+    p_value = mcnemar_p_value(counts.first_only, counts.second_only)
+    return Comparison(first=first, second=second, against=against, counts=counts, p_value=p_value)
+
+
+def _binary(scores: tuple[float, ...]) -> bool:
+    return all(score in (0, 1) for score in scores)

@@ -1,0 +1,89 @@
+"""What is asked: held-out prompts, with or without golden completions."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from bedrock_distill.errors import DataError, SpecError
+from bedrock_distill.records.reading import read_records
+from bedrock_distill.records.schema import Record
+
+__all__ = ["EvaluationData", "HasPath", "Task", "load_task"]
+
+
+@runtime_checkable
+class HasPath(Protocol):
+    """Data that lies in a file, such as `Prompts`."""
+
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        """Where the file is."""
+        ...
+
+
+EvaluationData: TypeAlias = str | os.PathLike[str] | HasPath | Iterable[Record | str]
+"""A JSONL file of records, an object with the file's `path`, or records and plain prompts in memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The prompts of an evaluation."""
+
+    source: str
+    """Where they came from, for the report."""
+    prompts: tuple[Record, ...]
+    """What is asked; completions are taken off."""
+    references: tuple[str | None, ...]
+    """Golden completions, prompt by prompt."""
+    cut: bool
+    """Whether `limit` left some out."""
+
+    @property
+    def repeated(self) -> int:
+        """How many prompts are there a second time."""
+        return len(self.prompts) - len(Counter(self.prompts))
+
+
+def load_task(data: EvaluationData, *, limit: int | None = None) -> Task:
+    """Read the prompts.
+
+    Args:
+        data: A JSONL file of records, an object with the file's `path`, or records and plain prompts in memory.
+        limit: Take only so many from the beginning.
+
+    Raises:
+        DataError: If a line is no record, or there is no prompt at all.
+        SpecError: If the file lies in S3.
+    """
+    source, records = _open(data)
+    taken = list(islice(records, None if limit is None else limit + 1))
+    kept = taken[:limit]
+    if not kept:
+        raise DataError(f"There is nothing to evaluate on: {source} holds no prompts.")
+    return Task(
+        source=source,
+        prompts=tuple(record.prompt for record in kept),
+        references=tuple(record.completion for record in kept),
+        cut=len(taken) > len(kept),
+    )
+
+
+def _open(data: EvaluationData) -> tuple[str, Iterable[Record]]:
+    if isinstance(data, (str, os.PathLike)):
+        path = os.fspath(data)
+        if path.startswith("s3:"):
+            raise SpecError(
+                f"Evaluation data is read from a local file, not from {path!r}: copy it first (aws s3 cp {path} .).",
+                field="data",
+                value=path,
+            )
+        return Path(path).name, read_records(path)
+    if isinstance(data, HasPath):
+        return _open(data.path)
+    return "records in memory", (item if isinstance(item, Record) else Record.of(item) for item in data)
