@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -105,7 +106,7 @@ class Clients:
                         # Retries are ours, with the caller's clock; botocore's own would sleep for real.
                         retries={"total_max_attempts": 1, "mode": "standard"},
                         read_timeout=_READ_TIMEOUT_S.get(service, 60),
-                        user_agent_extra=f"bedrock-distill/{_version()}",
+                        user_agent_extra=f"bedrock-distill/{version('bedrock-distill')}",
                         max_pool_connections=64,
                     ),
                 )
@@ -205,9 +206,3 @@ _TOKENS = {
     "list_roles": ("Marker", "Marker"),
 }
 """Listings whose tokens are not called `nextToken`: request's name, answer's name."""
-
-
-def _version() -> str:
-    from bedrock_distill import __version__  # noqa: PLC0415 - the package's top is not loaded before its rooms
-
-    return __version__

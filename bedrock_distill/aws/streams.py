@@ -46,8 +46,9 @@ class EventStream:
         except (BotoCoreError, ClientError, HTTPClientError) as error:
             raise translate(error, **self._where) from error
         except HTTPError as error:
+            doing = f"{self._where['service']} {self._where['operation']} on {self._where['subject']}"
             raise ServiceError(
-                f"{self._where['service']} {self._where['operation']}: the connection was cut in mid-stream: {error}",
+                f"{doing}: the connection was cut in mid-stream: {error}",
                 service=self._where["service"],
                 operation=self._where["operation"],
                 code=type(error).__name__,
