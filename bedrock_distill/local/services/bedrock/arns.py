@@ -1,0 +1,52 @@
+"""The ARNs that Bedrock gives out, in the shapes its own model demands."""
+
+from __future__ import annotations
+
+import re
+
+from bedrock_distill.catalog import read_model_id
+from bedrock_distill.uris import Arn, partition_of
+
+__all__ = [
+    "base_of",
+    "custom_model_arn",
+    "deployment_arn",
+    "foundation_model_arn",
+    "job_arn",
+    "short_name",
+]
+
+_VERSION = re.compile(r":.*$")
+
+
+def foundation_model_arn(region: str, model_id: str) -> str:
+    """ARN of a foundation model, with the context suffix if the id has one."""
+    return str(Arn(partition_of(region), "bedrock", region, "", f"foundation-model/{model_id}"))
+
+
+def job_arn(region: str, account_id: str, base_id: str, token: str) -> str:
+    """ARN of a model customization job; the base model's id is part of it."""
+    return str(
+        Arn(partition_of(region), "bedrock", region, account_id, f"model-customization-job/{base_id}/{token}")
+    )
+
+
+def custom_model_arn(region: str, account_id: str, base_id: str, token: str) -> str:
+    """ARN of a custom model; the base model's id is part of it."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"custom-model/{base_id}/{token}"))
+
+
+def deployment_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of a custom model deployment."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"custom-model-deployment/{token}"))
+
+
+def base_of(arn: str) -> str:
+    """The base model's plain id inside the ARN of a foundation model, job or custom model."""
+    resource = Arn.parse(arn).resource_id
+    return read_model_id(resource.partition("/")[0]).model
+
+
+def short_name(base_id: str) -> str:
+    """The base model's name as summaries give it: the id without version and context (`amazon.nova-micro-v1`)."""
+    return _VERSION.sub("", base_id)

@@ -1,0 +1,57 @@
+"""What every service is handed: the account, the facts, time, ids, memory, and the way to the cloud's own S3."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from bedrock_distill.catalog import Catalog
+    from bedrock_distill.local.clock import LocalClock
+    from bedrock_distill.local.ids import Ids
+    from bedrock_distill.local.store import Store
+    from bedrock_distill.local.teachers import Teacher
+
+__all__ = ["TrainingSettings", "World"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How the local cloud trains a student when a customization job reaches its training phase."""
+
+    size: str | None = None
+    """Name of the student size that stands for every catalog model; None lets each model have its own."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the trainer's configuration to set, such as `{"steps": 50, "loss": "forward_kl"}`."""
+    seed: int | None = None
+    """Seed of the weights and of the order of records; None takes the cloud's seed."""
+    timeout_s: float = 3600.0
+    """A training run that takes longer is stopped and its job fails."""
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """The state and the means that services share. One for each cloud."""
+
+    account_id: str
+    catalog: Catalog
+    clock: LocalClock
+    ids: Ids
+    store: Store
+    workdir: Path
+    """A directory of this cloud's own, for weights and scratch files."""
+    teachers: Mapping[str, Teacher]
+    """Teachers by the model id they answer for."""
+    training: TrainingSettings
+    client: Callable[[str, str], Any]
+    """`client("s3", "us-east-1")`: a boto3 client to the cloud's own S3, IAM, STS, KMS or Logs.
+
+    Calls through it are the cloud's, not the user's: no fault rule touches them and the call log leaves them out.
+    """
+    seed: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Hold it to look and then act on what was seen (is the name free? then take it)."""

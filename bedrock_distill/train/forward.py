@@ -1,0 +1,75 @@
+"""From a batch to logits, doing only the work that the loss needs.
+
+Two things are left out that a general trainer computes: the vocabulary projection at positions that predict no response
+token, and the prompt tokens that all records share. Those are run once a batch, and every record attends to the same
+keys and values, so that gradients are those of the plain computation up to rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import DynamicCache
+
+if TYPE_CHECKING:
+    from bedrock_distill.train.data import Batch
+
+__all__ = ["ResponseLogits", "attends_fully"]
+
+
+def attends_fully(config: Any) -> bool:
+    """Whether every layer sees all earlier tokens, so that a shared beginning can be computed once."""
+    kinds = getattr(config, "layer_types", None) or ()
+    windowed = getattr(config, "sliding_window", None) is not None
+    return not windowed and all(kind == "full_attention" for kind in kinds)
+
+
+class ResponseLogits:
+    """A causal LM, asked only for the logits that predict response tokens."""
+
+    def __init__(self, model: Any, *, bfloat16: bool) -> None:
+        self.model = model
+        self._bfloat16 = bfloat16
+        self._share = attends_fully(model.config)
+        self._positions: torch.Tensor | None = None
+        model.get_output_embeddings().register_forward_pre_hook(self._pick)
+
+    def _pick(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        """Hand the projection only the wanted positions: [B, T, D] becomes [1, N, D]."""
+        if self._positions is None:
+            return inputs
+        return (inputs[0].flatten(0, 1)[self._positions].unsqueeze(0),)
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """Logits in float32, [N, V]."""
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self._bfloat16):
+            if batch.prefix.shape[1] and self._share:
+                logits = self._after_prefix(batch)
+            else:
+                rows = len(batch.ids)
+                ids = torch.cat((batch.prefix.expand(rows, -1), batch.ids), dim=1)
+                shift = (batch.positions // batch.ids.shape[1] + 1) * batch.prefix.shape[1]
+                logits = self._run(batch.positions + shift, input_ids=ids, use_cache=False)
+        return logits.float()
+
+    def _after_prefix(self, batch: Batch) -> torch.Tensor:
+        rows, length = batch.ids.shape
+        shared = batch.prefix.shape[1]
+        cache = DynamicCache()
+        self.model.base_model(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(rows)
+        # True: may look. All of the prefix, and of the rest what stands before. Padding stands at the end, where
+        # nothing that counts looks at it, so one mask serves every record.
+        mask = torch.ones(1, 1, length, shared + length, dtype=torch.bool).tril(shared)
+        return self._run(
+            batch.positions, input_ids=batch.ids, past_key_values=cache, attention_mask=mask, use_cache=True
+        )
+
+    def _run(self, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
+        self._positions = positions
+        try:
+            logits: torch.Tensor = self.model(**inputs).logits[0]
+        finally:
+            self._positions = None
+        return logits

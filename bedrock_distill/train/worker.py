@@ -1,0 +1,146 @@
+"""The thread that owns a model and answers everyone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import DynamicCache
+
+from bedrock_distill.errors import JobFailedError, SpecError
+from bedrock_distill.train.decoding import Request
+from bedrock_distill.train.students import load_model
+from bedrock_distill.train.tokens import end_ids, load_tokenizer, prompt_text, token_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bedrock_distill.records.schema import Record
+    from bedrock_distill.train.answers import Sampling
+
+__all__ = ["Worker"]
+
+SMALL = 30_000_000
+"""Weights below which one processor is as fast as two. Alone; beside a busy neighbour two were measured fifteen times
+slower, because this process has not the wait policy that the training process gets."""
+
+
+class Worker:
+    """A model, its tokenizer, and the one thread that runs it."""
+
+    def __init__(self, model_dir: Path, *, max_batch: int, threads: int | None) -> None:
+        self.tokenizer = load_tokenizer(model_dir)
+        self.model = load_model(model_dir, field="model_dir").eval().requires_grad_(requires_grad=False)
+        self._ends = end_ids(self.tokenizer, self.model)
+        self._positions = int(self.model.config.max_position_embeddings)
+        self._max_batch = max_batch
+        self._threads = threads or (1 if self.model.num_parameters() < SMALL else None)
+        self._tokenizing = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._waiting: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=f"generator-{model_dir.name}", daemon=True)
+        self._thread.start()
+
+    def encode(self, record: Record) -> list[int]:
+        """Ids of the prompt."""
+        with self._tokenizing:  # a tokenizer of transformers is not safe to share
+            return token_ids(self.tokenizer, [prompt_text(self.tokenizer, record)])[0]
+
+    def request(self, record: Record, sampling: Sampling) -> Request:
+        """Prepare a request.
+
+        Raises:
+            SpecError: The prompt does not fit into the model.
+        """
+        prompt = self.encode(record)
+        room = self._positions - len(prompt)
+        if room < 1:
+            raise SpecError(
+                f"generation: the prompt has {len(prompt)} tokens and the model reads {self._positions}; shorten it",
+                field="prompt",
+                value=len(prompt),
+            )
+        return Request(prompt=prompt, sampling=sampling, tokenizer=self.tokenizer, ends=self._ends, room=room)
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Queue requests.
+
+        Raises:
+            JobFailedError: The worker was closed.
+        """
+        with self._closing:
+            if self._closed:
+                raise JobFailedError("generation: the generator is closed; make a new one")
+            for request in requests:
+                self._waiting.put(request)
+
+    def close(self) -> None:
+        """End the thread after the batch in hand; what waits behind it fails."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        while (first := self._waiting.get()) is not None:
+            batch, ending = [first], False
+            while len(batch) < self._max_batch and not self._waiting.empty():
+                request = self._waiting.get()
+                if request is None:
+                    ending = True
+                    break
+                batch.append(request)
+            try:
+                with torch.inference_mode():
+                    self._answer(batch)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers are the ones to know
+                for request in batch:
+                    request.pieces.put(error)
+            if ending:
+                break
+        while not self._waiting.empty():
+            request = self._waiting.get()
+            if request is not None:
+                request.pieces.put(JobFailedError("generation: the generator was closed before its turn"))
+
+    def _answer(self, requests: list[Request]) -> None:
+        """Prompts side by side, padded on the left; answers that are complete leave the batch."""
+        width = max(len(request.prompt) for request in requests)
+        ids = torch.zeros(len(requests), width, dtype=torch.long)
+        mask = torch.zeros(len(requests), width, dtype=torch.long)
+        for row, request in enumerate(requests):
+            ids[row, width - len(request.prompt) :] = torch.tensor(request.prompt)
+            mask[row, width - len(request.prompt) :] = 1
+        cache = DynamicCache()
+        while requests:
+            positions = (mask.cumsum(dim=-1) - 1).clamp_min(0)[:, -ids.shape[1] :]
+            logits = (
+                self.model(
+                    input_ids=ids,
+                    attention_mask=mask if bool((mask == 0).any()) else None,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                )
+                .logits[:, -1]
+                .float()
+            )
+            tokens = [request.take(row) for request, row in zip(requests, logits, strict=True)]
+            going = [row for row, token in enumerate(tokens) if token is not None]
+            if not going:
+                return
+            if len(going) < len(requests):
+                rows = torch.tensor(going)
+                cache.batch_select_indices(rows)
+                mask = mask[rows]
+                requests = [requests[row] for row in going]
+            ids = torch.tensor([[tokens[row]] for row in going])
+            mask = torch.cat((mask, mask.new_ones(len(going), 1)), dim=1)
