@@ -20,12 +20,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from transformers.utils import logging
 
-from bedrock_distill.records.schema import Record
 from bedrock_distill.records.writing import write_records
 from bedrock_distill.train import SIZES, TrainConfig
 from bedrock_distill.train.data import collate, encode_files
@@ -37,6 +37,9 @@ from bedrock_distill.train.losses import log_probs
 from bedrock_distill.train.students import load_model, random_student
 from bedrock_distill.train.tokens import load_tokenizer
 from benchmarks.support_prompts import ambiguous_records
+
+if TYPE_CHECKING:
+    from bedrock_distill.records.schema import Record
 
 TEACHER, STUDENT = "small", "tiny"
 DRAWS = 4000

@@ -19,10 +19,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-WORDS = (
+PROSE = (
     "the invoice order refund customer please account payment was is for of and to in with delivery question answer "
     "summarise classify extract context contract clause section amount date number because therefore however which"
-).split()
+)
+WORDS = PROSE.split()
 FOREIGN = [
     "Bitte prüfen Sie die Rechnung für März.",
     "¿Dónde está mi pedido?",
@@ -59,7 +60,7 @@ def spoil(rng, row):
         lambda: row.update(schemaVersion="bedrock-conversion-2024"),
         lambda: row.update(id=7),
         lambda: row.pop("schemaVersion"),
-        lambda: row["messages"].clear(),
+        row["messages"].clear,
         lambda: row["messages"][0].update(role="human"),
         lambda: row["messages"][0]["content"].append({"text": "again"}),
         lambda: row["messages"][0]["content"][0].update(text="  "),

@@ -271,12 +271,12 @@ def _check_text(report: CheckReport) -> str:
 
 
 def _convert_text(report: ConvertReport) -> str:
-    rows = ", ".join(f"{count:,} {name}" for name, count in report.formats.items())
+    rows = " and ".join(_count(count, f"{name} row") for name, count in report.formats.items())
     parts = [
-        f"Wrote {report.records:,} records ({report.labelled:,} labelled) to {report.target}, from {rows} rows."
+        f"Wrote {report.records:,} records ({report.labelled:,} labelled) to {report.target}, from {rows}."
     ]
     if report.ignored:
-        keys = ", ".join(f"{key} ({count:,} rows)" for key, count in sorted(report.ignored.items()))
+        keys = ", ".join(f"{key} ({_count(count, 'row')})" for key, count in sorted(report.ignored.items()))
         parts.append(f"No place in a record for: {keys}.")
     if report.bad_rows:
         parts += [f"Left out {_count(report.bad_rows, 'row')}:", *_listed(report.offences, report.bad_rows)]

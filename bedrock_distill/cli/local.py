@@ -13,7 +13,7 @@ import click
 from bedrock_distill.cli.common import Settings, common_options
 
 if TYPE_CHECKING:
-    from bedrock_distill.local import Cloud
+    from bedrock_distill.local import Cloud, TrainingSettings
 
 __all__ = ["command"]
 
@@ -62,6 +62,13 @@ def command() -> None:
     metavar="RULE",
     help="A failure on demand, such as operation=Converse,nth=2,code=ThrottlingException.",
 )
+@click.option(
+    "--train",
+    "training",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the student trainer, such as steps=50 or size=tiny.",
+)
 @click.option("--bucket", "buckets", multiple=True, metavar="NAME", help="Create this bucket at the start.")
 @common_options
 def serve(
@@ -70,6 +77,7 @@ def serve(
     teachers: tuple[str, ...],
     faults: tuple[str, ...],
     buckets: tuple[str, ...],
+    training: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Serve Bedrock, S3, IAM and STS on this machine until a signal comes.
@@ -88,6 +96,7 @@ def serve(
         region=settings.region or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
         faults=[Fault.parse(text) for text in faults],
         catalog=load_catalog(settings.catalog) if settings.catalog else None,
+        training=_training(training),
         **options,
     )
     with cloud:
@@ -116,6 +125,24 @@ def _serve(cloud: Cloud, port: int, stop: threading.Event) -> None:
     }
     click.echo(json.dumps(ready))
     stop.wait()
+
+
+def _training(texts: tuple[str, ...]) -> TrainingSettings:
+    """Read `KEY=VALUE` pairs; values are JSON where they read as JSON, and text otherwise."""
+    from bedrock_distill.errors import SpecError
+    from bedrock_distill.local import TrainingSettings
+
+    overrides: dict[str, Any] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise SpecError(f"{text!r} is no setting of the trainer: write KEY=VALUE.", field="train", value=text)
+        try:
+            overrides[key] = json.loads(value)
+        except json.JSONDecodeError:
+            overrides[key] = value
+    size = overrides.pop("size", None)
+    return TrainingSettings(size=size, overrides=overrides)
 
 
 def _teacher(text: str) -> tuple[str, Any]:

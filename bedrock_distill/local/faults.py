@@ -84,7 +84,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         """Refuse rules that cannot mean anything."""
-        chosen = [name for name in _EFFECTS if getattr(self, name) not in (None, False)]
+        # By identity: a stream may be cut after 0 events, and 0 equals False.
+        chosen = [name for name in _EFFECTS if all(getattr(self, name) is not none for none in (None, False))]
         if chosen == ["code", "status"]:
             chosen = ["code"]
         if len(chosen) > 1:

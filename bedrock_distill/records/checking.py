@@ -14,7 +14,7 @@ import msgspec
 
 from bedrock_distill.errors import DataError, Offence
 from bedrock_distill.records.diagnosis import diagnose
-from bedrock_distill.records.lines import line_size, read_chunks, split_lines, starts_as_gzip
+from bedrock_distill.records.lines import line_size, raw_chunks, split_lines, unpack
 from bedrock_distill.records.schema import Record
 from bedrock_distill.records.syntax import Fault
 from bedrock_distill.records.tokens import BYTES_PER_TOKEN, SEPARATOR, joined_texts
@@ -242,41 +242,36 @@ def check_file(
     Raises:
         DataError: If the file cannot be read. What it holds is never raised, only reported.
     """
-    warnings: tuple[Offence, ...] = ()
-    if starts_as_gzip(path):
-        reason = "is packed with gzip; Bedrock's guide knows plain JSON Lines only, so upload it unpacked"
-        warnings = (Offence(str(path), None, "", reason, "gzip"),)
-    return check_chunks(read_chunks(path), rules, str(path), max_offences=max_offences, warnings=warnings)
+    return check_chunks(raw_chunks(path), rules, str(path), max_offences=max_offences)
 
 
 def check_chunks(
-    chunks: Iterable[bytes],
-    rules: Rules,
-    name: str,
-    *,
-    max_offences: int = MAX_OFFENCES,
-    warnings: tuple[Offence, ...] = (),
+    chunks: Iterable[bytes], rules: Rules, name: str, *, max_offences: int = MAX_OFFENCES
 ) -> CheckReport:
     """Check a stream of bytes, however it is cut, such as `iter_chunks()` of an S3 object's body.
 
     Args:
-        chunks: The unpacked bytes.
+        chunks: The bytes, packed with gzip or not.
         rules: What to check.
         name: What the report calls the data, such as its S3 URI.
         max_offences: How many of the lines' offences the report keeps.
-        warnings: What the caller already knows.
     """
     size = 0
+    warnings: list[Offence] = []
+
+    def warn_of_gzip() -> None:
+        reason = "is packed with gzip; Bedrock's guide knows plain JSON Lines only, so upload it unpacked"
+        warnings.append(Offence(name, None, "", reason, "gzip"))
 
     def measured() -> Iterator[bytes]:
         nonlocal size
-        for chunk in chunks:
+        for chunk in unpack(chunks, name, on_gzip=warn_of_gzip):
             size += len(chunk)
             yield chunk
 
     checker = Checker(rules, name, max_offences=max_offences)
     deque(checker.records(split_lines(measured())), maxlen=0)
-    return checker.report(size_bytes=size, warnings=warnings)
+    return checker.report(size_bytes=size, warnings=tuple(warnings))
 
 
 def check_lines(

@@ -15,16 +15,16 @@ from bedrock_distill.errors import DataError, Offence
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "KEEP_BYTES",
     "CutLine",
     "line_size",
+    "raw_chunks",
     "read_chunks",
     "read_lines",
     "split_lines",
-    "starts_as_gzip",
     "unpack",
 ]
 
@@ -87,12 +87,15 @@ def _finish(pending: bytearray, size: int) -> bytes:
     return bytes(pending) if size == len(pending) else CutLine.of(bytes(pending[: KEEP_BYTES + 1]), size)
 
 
-def unpack(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
+def unpack(
+    chunks: Iterable[bytes], name: str, *, on_gzip: Callable[[], None] = lambda: None
+) -> Iterator[bytes]:
     """The bytes of a stream, gunzipped if they begin as gzip does, whatever the stream's name; else as they are.
 
     Args:
         chunks: The stream, however it is cut.
         name: What errors call it.
+        on_gzip: Called once if the stream is packed.
 
     Raises:
         DataError: If the gzip stream is broken, with the offence `bad-gzip`.
@@ -106,6 +109,7 @@ def unpack(chunks: Iterable[bytes], name: str) -> Iterator[bytes]:
     if not head.startswith(_GZIP_MAGIC):
         yield from whole
         return
+    on_gzip()
     try:
         yield from _gunzip(whole)
     except (EOFError, zlib.error) as error:
@@ -133,41 +137,28 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise EOFError("it ends too early")
 
 
-def starts_as_gzip(path: str | os.PathLike[str]) -> bool:
-    """Whether a regular file's content is gzip; False for a pipe, which cannot be looked into twice.
-
-    Raises:
-        DataError: If the file cannot be read.
-    """
-    try:
-        if not Path(path).is_file():
-            return False
-        with Path(path).open("rb") as stream:
-            return stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def read_chunks(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """The bytes of a data file, piece by piece and unpacked; a pipe will do.
 
     Raises:
         DataError: If the file cannot be read, or its gzip stream is broken (then with an offence, `bad-gzip`).
     """
-    return unpack(_read(path), str(path))
+    return unpack(raw_chunks(path), str(path))
 
 
-def _read(path: str | os.PathLike[str]) -> Iterator[bytes]:
+def raw_chunks(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The bytes of a file as they lie there, piece by piece.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
     try:
         with Path(path).open("rb", buffering=0) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 yield chunk
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | os.PathLike[str], error: OSError) -> DataError:
-    return DataError(f"Could not read the data file {str(path)!r}: {error.strerror or error}.")
+        reason = error.strerror or error
+        raise DataError(f"Could not read the data file {str(path)!r}: {reason}.") from error
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[bytes]:

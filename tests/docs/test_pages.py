@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    path.relative_to(ROOT) for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if "reference" not in path.parts
+    path.relative_to(ROOT)
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+    if "reference" not in path.parts
 )
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -67,7 +69,9 @@ def run(command, folder):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OMP_WAIT_POLICY": "PASSIVE",
     }
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
 
 
 @pytest.mark.slow

@@ -105,7 +105,11 @@ def test_closing_ends_the_sleep_of_a_real_clock():
 
 def test_closing_stops_work_and_waits_for_it():
     clock = LocalClock()
-    running = clock.phases([Phase("Working", lambda: running.stopping.wait())])
+
+    def work():
+        running.stopping.wait()
+
+    running = clock.phases([Phase("Working", work)])
     running.start()
     clock.close()
     assert running.outcome == "stopped"

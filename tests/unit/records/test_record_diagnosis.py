@@ -278,3 +278,8 @@ def test_everything_wrong_with_a_line_is_told_at_once():
 )
 def test_an_odd_value_under_an_unknown_key_is_no_trouble(value, codes):
     assert {fault.code for fault in diagnose(LINE[:-1] + b', "n": ' + value + b"}", NOVA)} == codes
+
+
+def test_the_page_on_data_explains_every_code(repository):
+    page = (repository / "docs" / "how-to" / "prepare-data.md").read_text("utf-8")
+    assert {code for code in CODES if f"`{code}`" not in page} == set()

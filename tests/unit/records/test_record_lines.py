@@ -4,7 +4,15 @@ import tracemalloc
 import pytest
 
 from bedrock_distill.errors import DataError
-from bedrock_distill.records.lines import KEEP_BYTES, CutLine, line_size, read_chunks, read_lines, split_lines
+from bedrock_distill.records.lines import (
+    KEEP_BYTES,
+    CutLine,
+    line_size,
+    read_chunks,
+    read_lines,
+    split_lines,
+    unpack,
+)
 
 
 def test_a_last_line_needs_no_newline_and_a_final_newline_makes_no_line():
@@ -32,6 +40,21 @@ def test_a_line_without_end_needs_no_memory():
     tracemalloc.stop()
     assert line_size(line) == 1 << 26
     assert peak < 8 << 20
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1 << 20])
+def test_a_stream_is_unpacked_however_it_is_cut_and_says_once_that_it_was_packed(size):
+    data = bytes(range(256)) * 2_000
+    packed = gzip.compress(data) + b"\0\0\0" + gzip.compress(b"more") + gzip.compress(b"")
+    seen = []
+    chunks = (packed[start : start + size] for start in range(0, len(packed), size))
+    assert b"".join(unpack(chunks, "data", on_gzip=lambda: seen.append(1))) == data + b"more"
+    assert seen == [1]
+    assert list(unpack([b"\x1f", b"", b"x"], "data")) == [b"\x1fx"]
+
+
+def test_what_expands_a_thousandfold_is_unpacked_piece_by_piece():
+    assert max(map(len, unpack([gzip.compress(bytes(10_000_000))], "data"))) < 100_000
 
 
 def test_gzip_is_told_by_its_content_not_by_its_name(tmp_path):

@@ -84,5 +84,5 @@ def test_the_estimate_is_one_token_for_four_bytes_rounded_up(text, tokens):
 
 def test_the_estimate_of_a_record_counts_all_its_texts():
     record = Record.of("x" * 40, system="y" * 40, completion="é" * 20)
-    assert joined_texts(record) == b"\x1e".join([b"y" * 40, b"x" * 40, "é".encode() * 20])
+    assert joined_texts(record) == b"\xff".join([b"y" * 40, b"x" * 40, "é".encode() * 20])
     assert estimate_record_tokens(record) == 31
