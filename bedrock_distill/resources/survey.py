@@ -102,6 +102,7 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
     fingerprint = fingerprint_of(
         intent_of(spec, sha256=digest.sha256, region=place.region, account_id=place.account_id)
     )
+    pair = catalog.pair(spec.teacher, spec.student)
     attempt, job = _latest_attempt(clients, spec.name, fingerprint)
     return Survey(
         region=place.region,
@@ -117,7 +118,8 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         bucket=bucket,
         teacher_id=teacher_id,
         teacher=_live(clients, spec.teacher),
-        student=_live(clients, spec.student),
+        # Only the variant that is sent says whether it can be customized.
+        student=_live(clients, pair.send if pair else spec.student),
         role=role,
         attempt=attempt,
         job_arn=job["jobArn"] if job else None,
@@ -161,9 +163,10 @@ def _latest_attempt(clients: Clients, name: str, fingerprint: str) -> tuple[int,
 
 def _live(clients: Clients, identifier: str) -> LiveModel | None:
     """What AWS says of a model, or None where it does not know it or these credentials may not ask."""
-    model_id = read_model_id(identifier).model
-    if not model_id:
+    ref = read_model_id(identifier)
+    if not ref.model:
         return None
+    model_id = f"{ref.model}:{ref.suffix}" if ref.suffix else ref.model
     try:
         answer = clients.call("bedrock", "get_foundation_model", subject=model_id, modelIdentifier=model_id)
     except (AccessDeniedError, NotFoundError):

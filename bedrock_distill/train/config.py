@@ -62,13 +62,13 @@ SIZES: Mapping[str, StudentSize] = MappingProxyType(
                 name="tiny", hidden=64, layers=3, heads=2, kv_heads=1, intermediate=192, learning_rate=6e-3
             ),
             StudentSize(
-                name="small", hidden=128, layers=4, heads=4, kv_heads=2, intermediate=352, learning_rate=4e-3
+                name="small", hidden=128, layers=4, heads=4, kv_heads=2, intermediate=352, learning_rate=3e-3
             ),
             StudentSize(
-                name="base", hidden=256, layers=6, heads=8, kv_heads=4, intermediate=768, learning_rate=2e-3
+                name="base", hidden=256, layers=6, heads=8, kv_heads=4, intermediate=768, learning_rate=1e-3
             ),
             StudentSize(
-                name="large", hidden=512, layers=8, heads=8, kv_heads=4, intermediate=1408, learning_rate=1e-3
+                name="large", hidden=512, layers=8, heads=8, kv_heads=4, intermediate=1408, learning_rate=6e-4
             ),
         )
     }

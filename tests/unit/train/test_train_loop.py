@@ -115,6 +115,7 @@ def test_bfloat16_products_train_too(make_config):
     events = run(config)
     assert "bfloat16" in events[0].message
     assert all(weight.dtype == torch.float32 for weight in weights(config).values())
+    assert "sdpa_float32" not in (config.output_dir / "model" / "config.json").read_text()
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(make_config, base_dir, tmp_path):
