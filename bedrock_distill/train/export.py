@@ -51,6 +51,9 @@ def _both_spellings(config: dict[str, Any]) -> None:
         scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
         config["rope_theta"] = rope["rope_theta"]
         config["rope_scaling"] = None if scaling == {"rope_type": "default"} else scaling
+    elif "rope_theta" in config:
+        scaling = config.get("rope_scaling") or {"rope_type": "default"}
+        config["rope_parameters"] = {"rope_theta": config["rope_theta"], **scaling}
     dtype = config.get("dtype") or config.get("torch_dtype")
     config["dtype"] = config["torch_dtype"] = dtype
 

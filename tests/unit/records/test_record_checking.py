@@ -14,7 +14,8 @@ from bedrock_distill.records.rules import Rules, rules_for
 FREE = Rules()
 NOVA = rules_for(load_catalog(), "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0")
 GOOD = encode_record(Record.of("Hello", system="Be brief."))
-LABELLED = encode_record(Record.of("Hello", completion="Hi: there"))
+LABELLED_RECORD = Record.of("Hello", completion="Hi: there")
+LABELLED = encode_record(LABELLED_RECORD)
 BAD = b'{"schemaVersion":"bedrock-conversation-2024","messages":[]}'
 
 
@@ -165,3 +166,9 @@ def test_memory_does_not_grow_with_the_file():
 
     peak(300)
     assert peak(6_000) < peak(600) + 50_000
+
+
+def test_several_turns_pass_only_where_the_family_takes_them():
+    line = encode_record(Record.of([*LABELLED_RECORD.messages, *Record.of("And then?").messages]))
+    assert check_lines([line], replace(FREE, multi_turn=True), "data").ok
+    assert codes(check_lines([GOOD, line], replace(FREE, multi_turn=False), "data")) == [(2, "multi-turn")]
