@@ -1,6 +1,6 @@
 """What a teacher's logits buy over its text, measured with seeds and intervals.
 
-    python -m benchmarks.logits_or_text [--seeds 5] [--prompts 300] [--steps 240] [--output table.md]
+    python -m benchmarks.logits_or_text [--seeds 4] [--prompts 300] [--steps 400] [--output table.md]
 
 The teacher is a FIXTURE: a language model of 0.9 million weights, trained by this script a minute before on synthetic
 support messages. It knows nothing that the student could not learn from the same messages, so the absolute numbers mean
@@ -148,11 +148,11 @@ def table(results: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare losses on a teacher's logits with its text.")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--unseen", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=240)
-    parser.add_argument("--teacher-steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--teacher-steps", type=int, default=300)
     parser.add_argument("--output", type=Path, help="where the table goes")
     options = parser.parse_args()
     logging.set_verbosity_error()

@@ -20,8 +20,6 @@ SYSTEM = (
     "urgent is true or false, and reply is one short sentence to the customer."
 )
 
-SHORT_SYSTEM = "Sort the message of a customer; answer with a JSON object."
-
 OPENINGS = ("", "", "", "Hello, ", "Hi team, ", "Good morning. ", "Third message now! ", "URGENT: ")
 CLOSINGS = (
     "",
@@ -132,5 +130,5 @@ def ambiguous_records(count: int, seed: int) -> list[Record]:
                 + choose.choice(CLOSINGS)
             )
         answer = {"queue": queue, "urgent": text.startswith("URGENT"), "reply": QUEUES[queue][1]}
-        records.append(Record.of(text, system=SHORT_SYSTEM, completion=json.dumps(answer)))
+        records.append(Record.of(text, completion=json.dumps(answer)))
     return records

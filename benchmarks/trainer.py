@@ -22,7 +22,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from bedrock_distill.train import SIZES, StudentSize, TrainConfig, launch
@@ -114,22 +113,13 @@ class Bench:
             **kd,
         )
         events = []
-        marks = {}
-
-        def note(event):
-            events.append(event)
-            marks.setdefault(event.kind, time.perf_counter())
-            marks[f"last {event.kind}"] = time.perf_counter()
-
-        launch(config, on_event=note)
+        launch(config, on_event=events.append)
         taken = [event for event in events if event.kind == "step"]
-        teacher_s = marks["started"] - marks["teacher"] if teacher else 0.0
-        if teacher:  # the first report comes after the first batch; give that one its share
-            asked = [event for event in events if event.kind == "teacher"]
-            teacher_s *= asked[-1].records / max(1, asked[-1].records - asked[0].records)
+        heard = [event for event in events if event.kind == "teacher"][-1:]
         return {
             "steps": [event.seconds for event in taken],
-            "teacher_s": teacher_s,
+            "teacher_s": sum(event.seconds for event in heard),
+            "processor_s": sum(event.processor_s for event in taken + heard),
             "tokens": taken[-1].tokens,
             "loss": statistics.fmean(event.loss for event in taken),
         }
@@ -194,7 +184,13 @@ class Bench:
             print(
                 f"{'':<28}matrix products {used:,.0f} GFLOP/s of {limit:,.0f} measured: {100 * used / limit:.0f} %"
             )
-            answers[title] = {"tokens_per_s": speed, "gflops": used, "limit_gflops": limit, "trl": best}
+            answers[title] = {
+                "runs": runs,
+                "tokens_per_s": speed,
+                "gflops": used,
+                "limit_gflops": limit,
+                "trl": best,
+            }
         return answers
 
     def best_of_trl(self, teacher: str | None) -> dict:

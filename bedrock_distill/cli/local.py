@@ -136,7 +136,9 @@ def _training(texts: tuple[str, ...]) -> TrainingSettings:
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator:
-            raise SpecError(f"{text!r} is no setting of the trainer: write KEY=VALUE.", field="train", value=text)
+            raise SpecError(
+                f"{text!r} is no setting of the trainer: write KEY=VALUE.", field="train", value=text
+            )
         try:
             overrides[key] = json.loads(value)
         except json.JSONDecodeError:

@@ -135,6 +135,7 @@ class LocalClock:
             phases.stop()
         for phases in live:
             phases.join(timeout_s)
+        self._closed = threading.Event()  # whoever slept holds the old one; the clock can be used again
 
     def _begin(self, phases: Phases | None = None) -> None:
         with self._changed:

@@ -23,10 +23,13 @@ from bedrock_distill.uris import S3Uri, partition_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import boto3.session
+
     from bedrock_distill.catalog import Catalog
     from bedrock_distill.local.doors.http import Server
     from bedrock_distill.local.doors.process import ProcessDoor
     from bedrock_distill.local.gateway.gateway import Gateway
+    from bedrock_distill.session import Session
 
 __all__ = ["Cloud"]
 
@@ -150,7 +153,7 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def boto3_session(self, region: str | None = None) -> Any:
+    def boto3_session(self, region: str | None = None) -> boto3.session.Session:
         """A `boto3.Session` whose clients are answered by this cloud.
 
         Args:
@@ -158,7 +161,7 @@ class Cloud:
         """
         return self._open_door().session(region or self.region)
 
-    def session(self, **options: Any) -> Any:
+    def session(self, **options: Any) -> Session:
         """A `bedrock_distill.Session` in this cloud, waiting by its clock.
 
         Args:
@@ -167,7 +170,7 @@ class Cloud:
         from bedrock_distill.session import Session  # noqa: PLC0415 - the library, only for who asks for it
 
         region = options.pop("region", None) or self.region
-        settings = {
+        settings: dict[str, Any] = {
             "boto_session": self.boto3_session(region),
             "region": region,
             "clock": self.clock,

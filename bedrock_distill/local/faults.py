@@ -76,7 +76,8 @@ class Fault:
     disconnect: bool = False
     """Drop the connection instead of answering."""
     cut_stream_after: int | None = None
-    """Break the answer's event stream after this many events."""
+    """Break the answer's event stream after this many events: the connection drops, or with `code`, the stream ends with
+    that error."""
     crash: bool = False
     """Raise SimulatedCrash in the caller (in process; over HTTP the connection drops)."""
     when: Literal["before", "after"] = "before"
@@ -86,8 +87,8 @@ class Fault:
         """Refuse rules that cannot mean anything."""
         # By identity: a stream may be cut after 0 events, and 0 equals False.
         chosen = [name for name in _EFFECTS if all(getattr(self, name) is not none for none in (None, False))]
-        if chosen == ["code", "status"]:
-            chosen = ["code"]
+        if chosen in (["code", "status"], ["code", "cut_stream_after"]):
+            chosen = ["code"]  # the other says how the error comes
         if len(chosen) > 1:
             raise SpecError(f"A fault has one effect; this one has {' and '.join(chosen)}.", field=chosen[1])
         if not chosen and self.latency_s <= 0:

@@ -12,10 +12,9 @@ import json
 import logging
 import re
 import threading
-from email.message import Message
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from bedrock_distill.errors import MissingDependencyError
 from bedrock_distill.local.gateway.dialects import dialect_of, render_plain_error
@@ -31,6 +30,9 @@ MOTO_SERVICES = ("s3", "iam", "sts", "kms", "cloudwatch", "logs", "application-a
 
 log = logging.getLogger(__name__)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
+_READ_ALREADY = frozenset({"content-length", "host", "transfer-encoding"})
+_METADATA = "x-amz-meta-"
+_UNDERSCORE = "-x5f-"
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "keep-alive", "server", "date"})
 
 
@@ -77,9 +79,7 @@ class Moto:
                 self._used = True
 
     def _run(self, request: WireRequest) -> WireResponse:
-        app, environ_of = _load()
-        environ = environ_of(request)
-        environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._account_id
+        app, environ = _load(), _environ(request, self._account_id)
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
@@ -92,9 +92,10 @@ class Moto:
             if hasattr(pieces, "close"):
                 pieces.close()
         status, headers = started
-        return WireResponse(
-            status, [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP], body
-        )
+        kept = [
+            (_with_underscores(name), value) for name, value in headers if name.lower() not in _HOP_BY_HOP
+        ]
+        return WireResponse(status, kept, body)
 
     def _sorry(
         self, request: WireRequest, service: str, operation: str, request_id: str, reason: str
@@ -110,8 +111,8 @@ class Moto:
 
 
 @cache
-def _load() -> tuple[Callable[..., Any], Callable[[WireRequest], dict[str, Any]]]:
-    """The WSGI application that moto is, and how a request becomes what it is called with."""
+def _load() -> Callable[..., Any]:
+    """The WSGI application that moto is."""
     try:
         from moto import server  # noqa: PLC0415 - half a second, and only where S3 or IAM is used
     except ImportError as error:
@@ -121,7 +122,7 @@ def _load() -> tuple[Callable[..., Any], Callable[[WireRequest], dict[str, Any]]
             extra="local",
         ) from error
     app: Callable[..., Any] = server.DomainDispatcherApplication(server.create_backend_app)
-    return app, _environ_maker(getattr(server, "MotoRequestHandler", None))
+    return app
 
 
 def _control(path: str) -> WireRequest:
@@ -129,53 +130,48 @@ def _control(path: str) -> WireRequest:
     return WireRequest("POST", f"http://motoapi.amazonaws.com/moto-api/{path}", (("Content-Length", "0"),))
 
 
-def _environ_maker(handler: type[Any] | None) -> Callable[[WireRequest], dict[str, Any]]:
-    """How a request becomes a WSGI environment: as the server's own request handler does it.
-
-    moto's handler keeps the underscores of S3's metadata names, which WSGI would fold into hyphens.
-    """
-    from werkzeug.serving import WSGIRequestHandler  # noqa: PLC0415 - comes with moto
-
-    class Recorder(handler or WSGIRequestHandler):  # type: ignore[misc]
-        """The handler without its socket."""
-
-        def __init__(self, request: WireRequest) -> None:
-            parts = urlsplit(request.url)
-            self.command = request.method
-            self.path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-            self.request_version = "HTTP/1.1"
-            self.rfile = io.BytesIO(request.body)
-            self.client_address = ("127.0.0.1", 0)
-            self.connection = None
-            self.server = _Nowhere(parts.hostname or "localhost", parts.port or 443)
-            self.headers = Message()
-            for name, value in _headers(request, parts.netloc):
-                self.headers[name] = value
-
-    def make(request: WireRequest) -> dict[str, Any]:
-        environ: dict[str, Any] = Recorder(request).make_environ()
-        environ["wsgi.url_scheme"] = urlsplit(request.url).scheme
-        return environ
-
-    return make
-
-
-def _headers(request: WireRequest, host: str) -> list[tuple[str, str]]:
-    """The request's headers as a server would see them: with a host, and with the length of the body that was read."""
-    ours = {"host", "content-length", "transfer-encoding"}
-    kept = [(name, value) for name, value in request.headers if name.lower() not in ours]
-    return [*kept, ("Host", request.header("host") or host), ("Content-Length", str(len(request.body)))]
+def _environ(request: WireRequest, account_id: str) -> dict[str, Any]:
+    """A request as WSGI has it."""
+    parts = urlsplit(request.url)
+    target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        # WSGI's texts are bytes in disguise.
+        "PATH_INFO": unquote_to_bytes(parts.path or "/").decode("latin-1"),
+        "QUERY_STRING": parts.query,
+        "RAW_URI": target,
+        "REQUEST_URI": target,
+        "SERVER_NAME": parts.hostname or "localhost",
+        "SERVER_PORT": str(parts.port or 443),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(request.body)),
+        "HTTP_HOST": request.header("host") or parts.netloc,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": parts.scheme,
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in request.headers:
+        if name.lower() not in _READ_ALREADY:
+            key = _without_underscores(name).upper().replace("-", "_")
+            key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = account_id
+    return environ
 
 
-class _Nowhere:
-    """What a request handler asks of its server."""
+def _without_underscores(name: str) -> str:
+    """The name of an S3 metadata header, in which WSGI would take an underscore for a hyphen."""
+    return name.replace("_", _UNDERSCORE) if name.lower().startswith(_METADATA) else name
 
-    ssl_context = None
-    multithread = True
-    multiprocess = False
 
-    def __init__(self, host: str, port: int) -> None:
-        self.server_address = (host, port)
+def _with_underscores(name: str) -> str:
+    return name.lower().replace(_UNDERSCORE, "_") if name.lower().startswith(_METADATA) else name
 
 
 def _error_code(response: WireResponse) -> str | None:

@@ -51,7 +51,9 @@ class TrainEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     learning_rate: float = 0.0
     gradient_norm: float = 0.0
     seconds: float = 0.0
-    """Since the run started; for `step`, the step's own time."""
+    """Since the run started; for `step` the step's own time, for `teacher` since it began to read."""
+    processor_s: float = 0.0
+    """Processor time of all threads, for `step` and `teacher`: less than `seconds` promises where others compute too."""
     message: str = ""
     """For people: what was found at the start, or why it failed."""
     path: str = ""

@@ -75,10 +75,8 @@ def train(config: TrainConfig, emit: Callable[[TrainEvent], None], stop: Callabl
     """
     config.output_dir.mkdir(parents=True, exist_ok=True)
 
-    def asked(done: int, count: int, tokens: int) -> None:
-        emit(
-            TrainEvent(kind="teacher", records=done, tokens=tokens, message=f"teacher read {done} of {count}")
-        )
+    def asked(event: TrainEvent) -> None:
+        emit(event)
         if stop():
             raise _StoppedError
 
@@ -176,7 +174,7 @@ class _Run:
     def _step(self) -> None:
         """One optimizer step over a whole batch, in as many parts as fit."""
         config, setup, progress = self.config, self.setup, self.progress
-        begun = time.perf_counter()
+        begun, processor = time.perf_counter(), time.process_time()
         setup.model.train()
         numbers = self._batch_numbers(progress.step)
         loss_name = self._loss_at(progress.step)
@@ -204,27 +202,29 @@ class _Run:
         self.optimizer.zero_grad()
         progress.step += 1
         progress.tokens += tokens
-        self._report(loss_sum / responses, norm, rate, tokens, time.perf_counter() - begun)
-
-    def _report(self, loss: float, norm: float, rate: float, tokens: int, seconds: float) -> None:
-        event = TrainEvent(
-            kind="step",
-            loss=loss,
-            tokens=self.progress.tokens,
-            tokens_per_s=tokens / max(seconds, 1e-9),
-            learning_rate=rate,
-            gradient_norm=norm,
-            seconds=seconds,
+        self._report(
+            TrainEvent(
+                kind="step",
+                loss=loss_sum / responses,
+                tokens=progress.tokens,
+                tokens_per_s=tokens / max(time.perf_counter() - begun, 1e-9),
+                learning_rate=rate,
+                gradient_norm=norm,
+                seconds=time.perf_counter() - begun,
+                processor_s=time.process_time() - processor,
+            )
         )
+
+    def _report(self, event: TrainEvent) -> None:
         self.emit(event)
         self.metrics.write(
             self.progress.step,
             self.setup.steps_per_epoch,
-            training_loss=loss,
-            learning_rate=rate,
-            gradient_norm=norm,
-            tokens=tokens,
-            seconds=round(seconds, 6),
+            training_loss=event.loss,
+            learning_rate=event.learning_rate,
+            gradient_norm=event.gradient_norm,
+            tokens=event.tokens,
+            seconds=round(event.seconds, 6),
         )
 
     def _validate(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import torch
 from bedrock_distill.errors import SpecError
 from bedrock_distill.train.config import SIZES
 from bedrock_distill.train.data import encode_files, epoch_batches, held_out, texts_of
+from bedrock_distill.train.events import TrainEvent
 from bedrock_distill.train.forward import ResponseLogits
 from bedrock_distill.train.objective import CachedLogits, LiveLogits, Objective, Text
 from bedrock_distill.train.students import load_model, prune_layers, random_student, use_float32_attention
@@ -69,12 +71,12 @@ def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return not {"amx_bf16", "avx512_bf16"}.isdisjoint(flags.split())
 
 
-def prepare(config: TrainConfig, asked: Callable[[int, int, int], None]) -> Setup:
+def prepare(config: TrainConfig, asked: Callable[[TrainEvent], None]) -> Setup:
     """Load, learn and build all of it.
 
     Args:
         config: The settings.
-        asked: Called while the teacher fills its cache with (records done, records in all, tokens); may raise to stop.
+        asked: Called with a `teacher` event for every batch that the teacher reads; may raise to stop.
 
     Raises:
         SpecError: A directory is not a model, or student and teacher do not share a tokenizer.
@@ -165,7 +167,7 @@ def _objective(
     seen: NDArray[np.int64],
     *,
     bfloat16: bool,
-    asked: Callable[[int, int, int], None],
+    asked: Callable[[TrainEvent], None],
 ) -> Objective:
     vocab_size = len(tokenizer)
     if config.teacher_dir is None:
@@ -184,14 +186,25 @@ def _objective(
     missing = cache.missing(seen)
     if len(missing):
         teacher = _teacher(config.teacher_dir, bfloat16=bfloat16)
-        cache.fill(
-            teacher,
-            encoded,
-            missing,
-            tokenizer.pad_token_id,
-            lambda done, tokens: asked(done, len(missing), tokens),
-        )
+        cache.fill(teacher, encoded, missing, tokenizer.pad_token_id, _telling(asked, len(missing)))
     return CachedLogits(cache)
+
+
+def _telling(asked: Callable[[TrainEvent], None], count: int) -> Callable[[int, int], None]:
+    wall, processor = time.perf_counter(), time.process_time()
+
+    def each(done: int, tokens: int) -> None:
+        event = TrainEvent(
+            kind="teacher",
+            records=done,
+            tokens=tokens,
+            seconds=time.perf_counter() - wall,
+            processor_s=time.process_time() - processor,
+            message=f"the teacher has read {done} of {count} records",
+        )
+        asked(event)
+
+    return each
 
 
 def _teacher(directory: Path, *, bfloat16: bool) -> ResponseLogits:

@@ -46,6 +46,9 @@ def random_student(
         intermediate_size=size.intermediate,
         max_position_embeddings=size.max_positions,
         tie_word_embeddings=True,
+        # Like 1/sqrt(width). The usual 0.02 suits widths in the thousands; in a narrow student it keeps what attention
+        # gathers from the prompt far below the residual stream, and hundreds of steps pass before anything is learned.
+        initializer_range=size.hidden**-0.5,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -167,11 +167,7 @@ class _Application:
             response = _not_served(request, error)
         except Exception:
             log.exception("The local cloud failed at %s %s", request.method, request.path)
-            response = WireResponse(
-                500,
-                [("Content-Type", "application/json"), ("x-amzn-ErrorType", "InternalServerException")],
-                b'{"message":"The local cloud failed; its log says where."}',
-            )
+            response = _failed(request)
         start_response(f"{response.status} {_phrase(response.status)}", _framed(request, response))
         return response.pieces()
 
@@ -191,6 +187,18 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
+
+
+def _failed(request: WireRequest) -> WireResponse:
+    signature = request.signature
+    dialect = dialect_of(request, signature.service if signature else "")
+    return render_plain_error(
+        dialect,
+        "InternalServerException",
+        "The local cloud failed; its log says where.",
+        request_id="local-cloud",
+        status=500,
+    )
 
 
 def _not_served(request: WireRequest, error: NotServedError) -> WireResponse:

@@ -70,7 +70,7 @@ class ProcessDoor:
         boto3.DEFAULT_SESSION, self._default_session = self._default_session, None
         self.guard.unlock()
 
-    def session(self, region: str, access_key: str = ACCESS_KEY) -> Any:
+    def session(self, region: str, access_key: str = ACCESS_KEY) -> boto3.session.Session:
         """A boto3 session whose clients are answered here."""
         plain = botocore.session.Session()
         plain.register_component("data_loader", _shared_loader())
@@ -83,7 +83,8 @@ class ProcessDoor:
 
     def own_client(self, service: str, region: str, access_key: str = ACCESS_KEY) -> Any:
         """A client for the cloud's own use: answered by moto, past the faults and the log."""
-        client = self.session(region, access_key).client(service)
+        make: Any = self.session(region, access_key).client  # the stubs know clients by literal names only
+        client = make(service)
         client.meta.events.unregister(_EVENT, self._on_request)
         client.meta.events.register_first(_EVENT, self._on_own_request)
         return client

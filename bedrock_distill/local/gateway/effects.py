@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.local.gateway.errors import AwsError
-from bedrock_distill.local.gateway.eventstream import CONTENT_TYPE
+from bedrock_distill.local.gateway.eventstream import encode_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +15,19 @@ if TYPE_CHECKING:
     from bedrock_distill.local.faults import Fault, Faults
     from bedrock_distill.local.gateway.wire import WireResponse
 
-__all__ = ["Disconnected", "cut_stream", "strike_after", "strike_before"]
+__all__ = ["BareStatus", "Disconnected", "cut_stream", "strike_after", "strike_before"]
 
 
 class Disconnected(ConnectionError):  # noqa: N818 - a state of the line; each door gives it its own error
     """The connection drops without an answer, or in the middle of one."""
+
+
+class BareStatus(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The answer is a status and nothing more."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 def strike_before(strikes: Sequence[Fault], call: LoggedCall, faults: Faults, clock: LocalClock) -> None:
@@ -27,6 +35,7 @@ def strike_before(strikes: Sequence[Fault], call: LoggedCall, faults: Faults, cl
 
     Raises:
         AwsError: The answer, where a fault is one.
+        BareStatus: The same, where it has no body.
         Disconnected: Where the connection drops.
         SimulatedCrash: Where the caller's process dies.
     """
@@ -42,39 +51,51 @@ def _strike(strikes: Iterable[Fault], call: LoggedCall, faults: Faults, clock: L
     for fault in strikes:
         if fault.latency_s:
             clock.sleep(fault.latency_s)
+        if fault.cut_stream_after is not None:
+            continue  # it strikes while the answer is read
         if fault.crash and call.door == "process":
             raise faults.crash(fault, call.operation)
         if fault.disconnect or fault.crash:
             raise Disconnected(f"A fault rule dropped the connection of {call.name}.")
         if fault.code is not None:
-            message = fault.message or f"A fault rule answered {call.name} with {fault.code}."
-            raise AwsError(fault.code, message, status=fault.status)
+            raise _error(fault, fault.code, call)
         if fault.status is not None:
-            raise AwsError(str(fault.status), status=fault.status, bare=True)
+            raise BareStatus(fault.status)
 
 
-def cut_stream(strikes: Sequence[Fault], response: WireResponse) -> WireResponse:
-    """Let a response's event stream break where a fault says so. Other responses stay whole."""
-    after = min(
-        (fault.cut_stream_after for fault in strikes if fault.cut_stream_after is not None), default=None
-    )
-    if (
-        after is None
-        or isinstance(response.body, bytes)
-        or ("Content-Type", CONTENT_TYPE) not in response.headers
-    ):
+def cut_stream(
+    strikes: Sequence[Fault], response: WireResponse, stream: Any | None, call: LoggedCall
+) -> WireResponse:
+    """Let a response's event stream end early where a fault says so. Other responses stay whole.
+
+    Args:
+        strikes: The faults that strike the call.
+        response: Its answer.
+        stream: botocore's shape of the answer's event stream, or None if it has none.
+        call: The call.
+    """
+    cuts = [fault for fault in strikes if fault.cut_stream_after is not None]
+    if not cuts or stream is None or isinstance(response.body, bytes):
         return response
-    response.body = _first(after, response.body)
+    first = min(cuts, key=lambda fault: fault.cut_stream_after or 0)
+    response.body = _cut(first, response.body, stream, call)
     return response
 
 
-def _first(count: int, frames: Iterator[bytes]) -> Iterator[bytes]:
-    """The first frames, then a broken line."""
+def _cut(fault: Fault, frames: Iterator[bytes], stream: Any, call: LoggedCall) -> Iterator[bytes]:
+    """The first frames, then the fault's error event or a broken line."""
     try:
-        for _, frame in zip(range(count), frames, strict=False):
+        for _, frame in zip(range(fault.cut_stream_after or 0), frames, strict=False):
             yield frame
-        raise Disconnected(f"A fault rule cut the event stream after {count} events.")
+        if fault.code is None:
+            raise Disconnected(f"A fault rule cut the event stream after {fault.cut_stream_after} events.")
+        yield encode_exception(stream, _error(fault, fault.code, call))
     finally:
         close = getattr(frames, "close", None)
         if close is not None:
             close()
+
+
+def _error(fault: Fault, code: str, call: LoggedCall) -> AwsError:
+    message = fault.message or f"A fault rule answered {call.name} with {code}."
+    return AwsError(code, message, status=fault.status)

@@ -19,7 +19,7 @@ from bedrock_distill.local.gateway.jsonvalues import to_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CONTENT_TYPE", "encode_event", "encode_frame", "encode_stream"]
+__all__ = ["CONTENT_TYPE", "encode_event", "encode_exception", "encode_frame", "encode_stream"]
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 log = logging.getLogger(__name__)
@@ -48,10 +48,10 @@ def encode_stream(shape: Any, events: Iterator[Mapping[str, Any]]) -> Iterator[b
         for event in events:
             yield encode_event(shape, event)
     except AwsError as error:
-        yield _exception(shape, error)
+        yield encode_exception(shape, error)
     except Exception as error:
         log.exception("An event stream of the local cloud failed")
-        yield _exception(shape, AwsError("InternalServerException", f"{type(error).__name__}: {error}"))
+        yield encode_exception(shape, AwsError("InternalServerException", f"{type(error).__name__}: {error}"))
     finally:
         # The reader may leave early; whoever produces the events is told.
         close = getattr(events, "close", None)
@@ -99,8 +99,8 @@ def _is(part: Any, trait: str) -> bool:
     return part is not None and bool(part.serialization.get(trait))
 
 
-def _exception(shape: Any, error: AwsError) -> bytes:
-    """A modelled exception of the stream, or a bare error frame where the stream's model has no such exception."""
+def encode_exception(shape: Any, error: AwsError) -> bytes:
+    """The frame that ends a stream with an error: a modelled exception, or a bare error if the stream has none such."""
     for name, member in shape.members.items():
         if member.metadata.get("exception") and error.code in (name, member.name):
             headers = {

@@ -16,17 +16,24 @@ from bedrock_distill.local.call import Call
 from bedrock_distill.local.calls import CallLog, Door, LoggedCall
 from bedrock_distill.local.faults import Faults, SimulatedCrash
 from bedrock_distill.local.gateway.dialects import dialect_of, render_plain_error
-from bedrock_distill.local.gateway.effects import Disconnected, cut_stream, strike_after, strike_before
+from bedrock_distill.local.gateway.effects import (
+    BareStatus,
+    Disconnected,
+    cut_stream,
+    strike_after,
+    strike_before,
+)
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.gateway.rendering import render_answer, render_error
 from bedrock_distill.local.gateway.validation import find_violations, validate
+from bedrock_distill.local.gateway.wire import WireResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bedrock_distill.local.clock import LocalClock
     from bedrock_distill.local.gateway.targets import Hint, Target, Targets
-    from bedrock_distill.local.gateway.wire import WireRequest, WireResponse
+    from bedrock_distill.local.gateway.wire import WireRequest
     from bedrock_distill.local.ids import Ids
 
 __all__ = ["BrokenAnswerError", "Gateway", "Neighbour"]
@@ -118,9 +125,13 @@ class Gateway:
             strike_after(strikes, call, self.faults, self.clock)
         except AwsError as error:
             response = self._refuse(request, target, error, call.request_id)
+        except BareStatus as bare:
+            response = WireResponse(
+                bare.status, [("x-amzn-RequestId", call.request_id), ("Content-Length", "0")]
+            )
         if request.method == "HEAD":
             response.body = b""
-        return cut_stream(strikes, response)
+        return cut_stream(strikes, response, _event_stream(target), call)
 
     def _respond(self, request: WireRequest, target: Target, call: LoggedCall) -> WireResponse:
         """What the service answers, be it a refusal: a fault may strike after that, too."""
@@ -170,10 +181,13 @@ class Gateway:
             response = render_plain_error(
                 dialect, error.code, error.message, request_id=request_id, status=error.status
             )
-        if error.members.get("bare"):  # a fault that is a status and nothing more
-            response.body, response.code = b"", None
-            response.headers = [("x-amzn-RequestId", request_id), ("Content-Length", "0")]
         return response
+
+
+def _event_stream(target: Target) -> Any | None:
+    """The shape of an operation's event stream, or None if it answers with none."""
+    operation = target.api.operation(target.operation) if target.api and target.operation else None
+    return operation.get_event_stream_output() if operation is not None else None
 
 
 def _check_answer(operation: Any, output: Mapping[str, Any] | None) -> None:

@@ -103,6 +103,14 @@ def test_closing_ends_the_sleep_of_a_real_clock():
     sleeper.join()
 
 
+def test_a_clock_that_was_closed_can_be_used_again():
+    clock = LocalClock("real")
+    clock.close()
+    before = clock.monotonic()
+    clock.sleep(0.01)
+    assert clock.monotonic() - before >= 0.01
+
+
 def test_closing_stops_work_and_waits_for_it():
     clock = LocalClock()
 

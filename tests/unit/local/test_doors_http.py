@@ -51,6 +51,7 @@ def _outcome(call):
     except ClientError as error:
         answer = error.response
     meta = answer.pop("ResponseMetadata")
+    answer.get("Error", {}).pop("RequestId", None)
     return answer, meta["HTTPStatusCode"]
 
 

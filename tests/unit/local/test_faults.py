@@ -9,7 +9,7 @@ import pickle
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamError
 from urllib3.exceptions import ProtocolError
 
 from bedrock_distill.errors import SpecError
@@ -190,6 +190,28 @@ def test_a_cut_stream_breaks_after_so_many_events(open_cloud, fake):
     with pytest.raises(ProtocolError, match="cut"):
         read.extend(stream)  # what arrived before the break counts
     assert read == events[:2]
+
+
+def test_a_stream_may_end_with_an_error_after_so_many_events(open_cloud, fake):
+    events = [{"contentBlockDelta": {"delta": {"text": text}, "contentBlockIndex": 0}} for text in "abc"]
+    rule = Fault(cut_stream_after=1, code="ThrottlingException", message="Slower.")
+    cloud = open_cloud({"bedrock-runtime": fake(converse_stream={"stream": events})}, faults=[rule])
+    stream = boto3.client("bedrock-runtime").converse_stream(modelId=MODEL, messages=MESSAGES)["stream"]
+    read = []
+    with pytest.raises(EventStreamError, match="Slower") as caught:
+        read.extend(stream)  # what arrived before the end counts
+    assert read == events[:1]
+    assert caught.value.response["Error"]["Code"] == "throttlingException"
+    assert cloud.calls.last.status == 200
+
+
+def test_a_file_is_sent_whole_again_after_a_fault(open_cloud, tmp_path):
+    cloud = open_cloud(faults=[Fault(operation="PutObject", disconnect=True, nth=1)])
+    source = tmp_path / "file"
+    source.write_bytes(b"line\n" * 1_000)
+    boto3.client("s3").upload_file(str(source), cloud.bucket("a-bucket").bucket, "k")
+    assert boto3.client("s3").get_object(Bucket="a-bucket", Key="k")["Body"].read() == source.read_bytes()
+    assert cloud.calls.count("PutObject") == 2
 
 
 def test_a_cut_leaves_answers_that_are_no_streams_whole(open_cloud, bedrock):

@@ -190,7 +190,9 @@ def test_a_body_that_is_not_a_json_object_is_a_serialization_error(body, open_cl
     assert (response.status, response.code) == (400, "SerializationException")
 
 
-@pytest.mark.skipif(load_api("bedrock-runtime").operation("CountTokens") is None, reason="this botocore is older")
+@pytest.mark.skipif(
+    load_api("bedrock-runtime").operation("CountTokens") is None, reason="this botocore is older"
+)
 def test_a_blob_that_is_not_base64_is_a_serialization_error(fake, open_cloud):
     body = json.dumps({"input": {"invokeModel": {"body": "!"}}}).encode()
     cloud = open_cloud({"bedrock-runtime": fake()})
