@@ -177,8 +177,14 @@ class Bench:
                     )
             if best is not None:
                 ratios = [one / other for one, other in zip(speed["ours"], speed["trl"], strict=True)]
+                saved = [
+                    other["processor_s"] / other["tokens"] / one["processor_s"] * one["tokens"]
+                    for one, other in zip(runs["ours"], runs["trl"], strict=True)
+                ]
                 print(
-                    f"{'':<28}ratio {statistics.median(ratios):.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f})"
+                    f"{'':<28}{statistics.median(ratios):.2f} times the tokens a second "
+                    f"(rounds {min(ratios):.2f} to {max(ratios):.2f}); "
+                    f"{statistics.median(saved):.2f} times per processor second"
                 )
             used = self.products(runs["ours"][-1], teacher)
             print(

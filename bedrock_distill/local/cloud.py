@@ -101,6 +101,7 @@ class Cloud:
         self._world: World | None = None
         self._gateway: Gateway | None = None
         self._door: ProcessDoor | None = None
+        self._running: Mapping[str, object] = {}
         self._servers: list[Server] = []
         self._closing = contextlib.ExitStack()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -222,6 +223,13 @@ class Cloud:
         state = "open" if _open is self else "closed"
         return f"Cloud({state}, region={self.region!r}, clock={self.clock.mode!r}, {len(self.calls)} calls)"
 
+    def flush(self) -> None:
+        """Deliver what services hold back for a moment, such as invocation logs on their way to S3."""
+        self._check_open()
+        for service in self._running.values():
+            if hasattr(service, "flush"):
+                service.flush()
+
     def _build(self) -> None:
         """Make the world, the services, the gateway and the door, in the order in which they need each other."""
         from bedrock_distill.catalog import load_catalog  # noqa: PLC0415 - data files, only for an open cloud
@@ -265,6 +273,10 @@ class Cloud:
         door.open()
         self._closing.callback(door.close)
         self._door = door
+        self._running = services
+        for service in services.values():
+            if hasattr(service, "close"):
+                self._closing.callback(service.close)
         self._closing.callback(self.clock.close)
         self._closing.callback(self._close_servers)
 

@@ -1,8 +1,9 @@
 """From a batch to logits, doing only the work that the loss needs.
 
-Two things are left out that a general trainer computes: the vocabulary projection at positions that predict no response
-token, and the prompt tokens that all records share. Those are run once a batch, and every record attends to the same
-keys and values, so that gradients are those of the plain computation up to rounding.
+What a general trainer computes and no loss looks at is left out: at positions that predict no response token, the
+projection to the vocabulary and the last layer's feed-forward; and the prompt tokens that all records share. Those are
+run once a batch, and every record attends to the same keys and values. Gradients are those of the plain computation up
+to rounding.
 """
 
 from __future__ import annotations
@@ -33,13 +34,28 @@ class ResponseLogits:
         self._bfloat16 = bfloat16
         self._share = attends_fully(model.config)
         self._positions: torch.Tensor | None = None
+        self._shape = torch.Size()
         model.get_output_embeddings().register_forward_pre_hook(self._pick)
+        last = getattr(getattr(model.base_model, "layers", [None])[-1], "mlp", None)
+        if type(last).__name__.endswith("MLP"):  # dense: one tensor in, one out, each position by itself
+            last.register_forward_pre_hook(self._pick)
+            last.register_forward_hook(self._spread)
 
     def _pick(self, _module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        """Hand the projection only the wanted positions: [B, T, D] becomes [1, N, D]."""
+        """Hand a module only the wanted positions: [B, T, D] becomes [1, N, D]."""
         if self._positions is None:
             return inputs
+        self._shape = inputs[0].shape
         return (inputs[0].flatten(0, 1)[self._positions].unsqueeze(0),)
+
+    def _spread(
+        self, _module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor
+    ) -> torch.Tensor:
+        """Put what came of them back among nothings: [1, N, D] becomes [B, T, D] again."""
+        if self._positions is None:
+            return output
+        wide = output.new_zeros(self._shape).flatten(0, 1)
+        return wide.index_copy(0, self._positions, output[0]).view(self._shape)
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """Logits in float32, [N, V]."""

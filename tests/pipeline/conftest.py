@@ -15,7 +15,7 @@ from bedrock_distill.train.events import StepMetric, TrainResult
 TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 
 
-def train_nothing(config, *, on_event=None, stop=None):  # noqa: ARG001 - the trainer's signature
+def train_nothing(config, *, on_event=None, stop=None):
     model = Path(config.output_dir) / "model"
     model.mkdir(parents=True)
     (model / "config.json").write_text("{}")
@@ -58,3 +58,9 @@ def spec(prompts):
         data=bd.Prompts(prompts),
         output="s3://acme-ml/distill/",
     )
+
+
+@pytest.fixture
+def trainer():
+    """A trainer that trains nothing."""
+    return train_nothing

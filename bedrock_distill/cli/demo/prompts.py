@@ -81,7 +81,9 @@ class Split:
 
 def split(prompts: int = PROMPTS, held_out: int = HELD_OUT, *, seed: int = SEED) -> Split:
     """Compose `prompts` records to train on and `held_out` others to test with, each with the system prompt."""
-    train, test, new_wording = [], [], set()
+    train: list[str] = []
+    test: list[str] = []
+    new_wording: set[str] = set()
     new_wanted = round(held_out * _NEW_WORDING)
     for message in compose(seed=seed):
         if message.new_wording:

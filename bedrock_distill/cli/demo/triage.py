@@ -66,6 +66,8 @@ class Term:
     """A term to look for in a clause, and whether a "not" turns it off."""
 
     pattern: re.Pattern[str]
+    opening: str
+    """What a clause must contain for the pattern to be worth trying: patterns are slow, and most clauses have few terms."""
     negatable: bool
 
 
@@ -161,7 +163,7 @@ def normalise(text: str) -> str:
 def _clauses(text: str, rules: Rules) -> Iterator[str]:
     """The clauses that count, each as " word word word ", misspelt terms put right."""
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(normalise(text)) if sentence.strip()]
-    body = [sentence for sentence in sentences if not rules.header.match(_words(sentence))]
+    body = [sentence for sentence in sentences if not rules.header.match(sentence)]
     main = [sentence for sentence in body if not rules.aside.match(_words(sentence))]
     for sentence in main or body:
         for part in _CLAUSE_END.split(sentence):
@@ -181,7 +183,7 @@ def _matches(terms: Terms, clauses: Iterable[str], rules: Rules) -> Iterator[tup
         for lookalike in terms.lookalikes:
             text = lookalike.sub(" ", text)
         for number, term in enumerate(terms.terms):
-            found = term.pattern.search(text)
+            found = term.pattern.search(text) if term.opening in text else None
             if found is not None:
                 yield number, term.negatable and _is_negated(found, rules)
 
@@ -235,7 +237,7 @@ def _rules() -> Rules:
         denial=_any_of(words["denials"]),
         clause_break=_any_of(words["breaks"]),
         aside=_any_of(words["asides"]),
-        header=_any_of(words["headers"]),
+        header=re.compile(rf"(?:{'|'.join(words['headers'])})\s?:"),
         large_amounts=table["large_amounts"],
         spelling=Spelling.of(_vocabulary(table)),
     )
@@ -252,8 +254,12 @@ class _Compiler:
 
     def terms(self, terms: list[str], row: dict[str, Any], *, negatable: bool) -> Terms:
         """Compile a row. A term worded with a negation ("not renewed", "no rush") cannot be negated again."""
-        compiled = (Term(_pattern(term), negatable and not self.negation.search(f" {term} ")) for term in terms)
-        return Terms(tuple(compiled), tuple(map(_pattern, row.get("except", ()))))
+        compiled = tuple(self._term(term, negatable=negatable) for term in terms)
+        return Terms(compiled, tuple(map(_pattern, row.get("except", ()))))
+
+    def _term(self, term: str, *, negatable: bool) -> Term:
+        opening = " " + term.split(maxsplit=1)[0].rstrip("*")
+        return Term(_pattern(term), opening, negatable and not self.negation.search(f" {term} "))
 
 
 def _pattern(term: str) -> re.Pattern[str]:
@@ -268,4 +274,4 @@ def _any_of(terms: list[str]) -> re.Pattern[str]:
 def _vocabulary(table: dict[str, Any]) -> set[str]:
     rows = [*table["category"].values(), *table["signal"].values()]
     terms = [term for row in rows for kind in ("strong", "hints", "terms") for term in row.get(kind, ())]
-    return {word for term in terms for word in term.split()}
+    return {word for term in terms for word in term.split() if word not in {"*", ".."}}

@@ -71,6 +71,18 @@ def test_only_the_wanted_positions_are_projected_to_the_vocabulary(model, encode
     assert model(input_ids=batch.ids).logits.shape[:2] == batch.ids.shape
 
 
+def test_the_last_feed_forward_runs_at_the_wanted_positions_only(model, encoded):
+    batch = collate(encoded, np.array([4, 5]), padding=0)
+    rows = []
+    for layer in model.base_model.layers:
+        layer.mlp.down_proj.register_forward_hook(
+            lambda _module, inputs, _output: rows.append(inputs[0].shape[1])
+        )
+    ResponseLogits(model, bfloat16=False)(batch)
+    shared, own = batch.prefix.shape[1], batch.ids.shape[1]
+    assert rows == [shared, shared, own, len(batch.targets)]
+
+
 def test_a_model_that_sees_a_window_does_not_share_a_beginning(model):
     assert attends_fully(model.config)
     model.config.sliding_window = 64
