@@ -1,22 +1,24 @@
 """Write the reference pages from the code, or check that they are what the code says.
 
-    python docs/generate_reference.py            writes docs/reference/*.md
-    python docs/generate_reference.py --check    exits 1, and names the pages, if any is out of date
+`python docs/generate_reference.py` writes `docs/reference/*.md`; with `--check` it exits 1 and names the pages if any is
+out of date.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import bedrock_distill
 from bedrock_distill import errors
 from bedrock_distill.cli.main import COMMANDS, EXIT_CODES, cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 REFERENCE = Path(__file__).parent / "reference"
 HEADER = "<!-- Written by docs/generate_reference.py; change the code, then run `make docs`. -->\n\n"
@@ -68,7 +70,9 @@ def api_page() -> Iterator[str]:
 
 def _public(cls: type) -> list[str]:
     own = [base for base in cls.__mro__ if base.__module__.startswith("bedrock_distill")]
-    names = {name for base in own for name in vars(base) if not name.startswith("_") and name != "model_config"}
+    names = {
+        name for base in own for name in vars(base) if not name.startswith("_") and name != "model_config"
+    }
     return sorted(name for name in names if _documented(inspect.getattr_static(cls, name, None)))
 
 
@@ -100,7 +104,11 @@ def errors_page() -> Iterator[str]:
         cls = getattr(errors, name)
         if not issubclass(cls, errors.BedrockDistillError):
             continue
-        fields = [parameter for parameter in inspect.signature(cls.__init__).parameters if parameter not in ("self", "message")]
+        fields = [
+            parameter
+            for parameter in inspect.signature(cls.__init__).parameters
+            if parameter not in ("self", "message")
+        ]
         code = next(codes[base.__name__] for base in cls.__mro__ if base.__name__ in codes)
         yield f"| `{name}` | {', '.join(f'`{field}`' for field in fields) or '—'} | {code} |"
     yield "\nExit code 0 is success, 130 an interruption."

@@ -112,7 +112,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """The pattern for Python, or None where it is of a dialect that Python lacks (IAM's are Java's, with `\\p{…}`)."""
+    """The pattern for Python, or None where it is of a dialect that Python lacks (IAM's are Java's)."""
     for slow, linear in _EXPONENTIAL:
         pattern = pattern.replace(slow, linear)
     try:

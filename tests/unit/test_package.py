@@ -6,8 +6,8 @@ import click
 import pytest
 
 import bedrock_distill
-from bedrock_distill.cli.main import COMMANDS, EXIT_CODES, cli, exit_code
 from bedrock_distill import errors
+from bedrock_distill.cli.main import COMMANDS, EXIT_CODES, cli, exit_code
 
 HEAVY = ["boto3", "botocore", "torch", "transformers", "moto", "sagemaker", "pydantic", "tenacity"]
 
@@ -41,7 +41,7 @@ def test_public_names_are_sorted_and_no_others_are_there():
 
 
 def test_the_function_evaluate_stays_a_function_after_its_room_is_imported():
-    import bedrock_distill.evaluation  # noqa: F401 - imported for its effect
+    import bedrock_distill.evaluation
 
     assert callable(bedrock_distill.evaluate)
 

@@ -156,14 +156,32 @@ def _letter(parts: _Parts, theme: str, concern: str) -> str:
     rng, chances = parts.rng, parts.chances
     opening = parts.maybe("forward", "forwards")
     greeting = parts.maybe("greeting", "greetings")
-    contexts = rng.sample(parts.bank["contexts"], 3) if rng.random() < chances.long else parts.maybe("context", "contexts")
+    contexts = (
+        rng.sample(parts.bank["contexts"], 3)
+        if rng.random() < chances.long
+        else parts.maybe("context", "contexts")
+    )
     symptom = _symptom(parts) if theme == "cancel" and rng.random() < chances.symptom else []
     pressure = [] if theme in _CHATTY else parts.maybe("urgent", "urgent") or parts.maybe("calm", "calm")
-    money = (parts.maybe("refund_yes", "refund_yes") or parts.maybe("refund_no", "refund_no")) if theme in _REFUNDABLE else []
+    money = (
+        (parts.maybe("refund_yes", "refund_yes") or parts.maybe("refund_no", "refund_no"))
+        if theme in _REFUNDABLE
+        else []
+    )
     legal = parts.maybe("legal", "legal") if theme in _REFUNDABLE else []
     first = pressure if rng.random() < 0.25 else []
     last = [] if first else pressure
-    body = [*first, *contexts, *symptom, *parts.maybe("angry", "angry"), concern, *money, *last, *legal, *parts.maybe("aside", "asides")]
+    body = [
+        *first,
+        *contexts,
+        *symptom,
+        *parts.maybe("angry", "angry"),
+        concern,
+        *money,
+        *last,
+        *legal,
+        *parts.maybe("aside", "asides"),
+    ]
     gap = rng.choice(["\n", "\n\n", " "])
     return "".join(opening) + gap.join([*greeting, " ".join(body), *parts.maybe("closing", "closings")])
 
@@ -243,4 +261,6 @@ def _slip(text: str, rng: random.Random) -> str:
 
 @functools.cache
 def _table(name: str) -> dict[str, Any]:
-    return tomllib.loads(resources.files(__package__).joinpath("phrases", f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        resources.files(__package__).joinpath("phrases", f"{name}.toml").read_text(encoding="utf-8")
+    )

@@ -22,10 +22,32 @@ if TYPE_CHECKING:
 
     from bedrock_distill.records.schema import Record
 
-CATEGORIES = ("billing", "delivery", "return", "account", "bug", "fraud", "cancel", "sales", "feedback", "other")
+CATEGORIES = (
+    "billing",
+    "delivery",
+    "return",
+    "account",
+    "bug",
+    "fraud",
+    "cancel",
+    "sales",
+    "feedback",
+    "other",
+)
 PRIORITIES = ("low", "normal", "high")
 TEAMS = (
-    *("payments", "logistics", "warehouse", "accounts", "engineering", "risk", "retention", "sales", "quality", "frontdesk"),
+    *(
+        "payments",
+        "logistics",
+        "warehouse",
+        "accounts",
+        "engineering",
+        "risk",
+        "retention",
+        "sales",
+        "quality",
+        "frontdesk",
+    ),
     *("legal", "safety"),
 )
 
@@ -57,7 +79,12 @@ class Ticket:
 
     def to_json(self) -> str:
         """One compact line, always with the keys in this order."""
-        fields = {"category": self.category, "priority": self.priority, "team": self.team, "refund": self.refund}
+        fields = {
+            "category": self.category,
+            "priority": self.priority,
+            "team": self.team,
+            "refund": self.refund,
+        }
         return json.dumps(fields, separators=(",", ":"))
 
 
@@ -120,7 +147,8 @@ def triage(text: str) -> Ticket:
         category=category.name,
         priority=_priority(category.name, signals, large=_has_large_amount(text, rules)),
         team="safety" if signals["safety"] else "legal" if signals["legal"] else category.team,
-        refund=signals["refund"] or (signals["paid_twice"] and not _denied(rules.signals["refund"], clauses, rules)),
+        refund=signals["refund"]
+        or (signals["paid_twice"] and not _denied(rules.signals["refund"], clauses, rules)),
     )
 
 
@@ -232,7 +260,9 @@ def _rules() -> Rules:
     compiler = _Compiler(_any_of(words["negations"]))
     return Rules(
         categories=tuple(compiler.category(name, row) for name, row in table["category"].items()),
-        signals={name: compiler.terms(row["terms"], row, negatable=True) for name, row in table["signal"].items()},
+        signals={
+            name: compiler.terms(row["terms"], row, negatable=True) for name, row in table["signal"].items()
+        },
         negation=compiler.negation,
         denial=_any_of(words["denials"]),
         clause_break=_any_of(words["breaks"]),

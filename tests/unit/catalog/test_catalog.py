@@ -56,7 +56,7 @@ def test_a_model_is_found_whichever_way_it_is_named():
 
 
 def test_an_unknown_model_suggests_a_near_one():
-    with pytest.raises(SpecError, match="Did you mean amazon.nova-pro-v1:0"):
+    with pytest.raises(SpecError, match=r"Did you mean amazon\.nova-pro-v1:0"):
         CATALOG.model("amazon.nova-pro-v1")
 
 

@@ -110,7 +110,7 @@ def test_bfloat16_keeps_attention_in_float32(model, encoded):
     assert set(seen) == {torch.float32}
     assert rounded.dtype == torch.float32
     assert not torch.equal(rounded, want)
-    assert torch.allclose(rounded, want, atol=0.02)
+    assert torch.allclose(rounded, want, atol=0.06)
 
 
 def test_dropping_the_common_beginning_changes_the_answer(model, encoded):
