@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.apply.executor import ApplyEvent, Executor
 from bedrock_distill.apply.journal import default_state_dir
 from bedrock_distill.aws import Clients
-from bedrock_distill.catalog import Catalog, load_catalog, read_model_id
+from bedrock_distill.catalog import Catalog, load_catalog
 from bedrock_distill.chat import Target
 from bedrock_distill.errors import SpecError
 from bedrock_distill.resources import (
@@ -20,14 +21,19 @@ from bedrock_distill.resources import (
     OnDemandDeployment,
 )
 from bedrock_distill.resources.custom_model import custom_models
-from bedrock_distill.resources.deployment import deployments, find_deployment, plan_deployment
+from bedrock_distill.resources.deployment import (
+    deployments,
+    find_deployment,
+    look_at_model,
+    plan_deployment,
+)
 from bedrock_distill.resources.distillation import plan_distillation
 from bedrock_distill.resources.job import customization_jobs
-from bedrock_distill.resources.survey import survey
+from bedrock_distill.resources.jobfile import read_job_file
+from bedrock_distill.resources.survey import callable_id, survey
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     import boto3
@@ -69,14 +75,19 @@ class Session:
         self.catalog = catalog if isinstance(catalog, Catalog) else load_catalog(catalog)
         self._state_dir = Path(state_dir) if state_dir else default_state_dir()
 
-    def plan(self, spec: Distillation | OnDemandDeployment) -> Plan:
+    def plan(self, spec: Distillation | OnDemandDeployment | str | os.PathLike[str]) -> Plan:
         """Say what a spec would do and cost, in the world as it is. Reads, and writes nothing.
+
+        Args:
+            spec: What is wanted, or the path of a job file that says it.
 
         Raises:
             SpecError: If the spec cannot work as it is written.
             DataError: If the data breaks a rule of this teacher and student.
             ServiceError: If AWS cannot be asked what must be known.
         """
+        if isinstance(spec, (str, os.PathLike)):
+            spec = read_job_file(Path(spec))
         if isinstance(spec, OnDemandDeployment):
             return self._plan_deployment(spec)
         plan = plan_distillation(spec, survey(spec, self.clients, self.catalog), self.catalog)
@@ -105,10 +116,18 @@ class Session:
         """The handle of something that runs or exists already.
 
         Raises:
-            SpecError: If the ARN is of a kind this version has no handle for.
+            SpecError: If the ARN is of a kind this version has no handle for, or of another region.
         """
-        kind = Arn.parse(arn).kind
+        parsed = Arn.parse(arn)
+        kind = parsed.kind if parsed.service == "bedrock" else f"{parsed.service} {parsed.kind}"
         handle = _HANDLES.get(kind)
+        if handle is not None and parsed.region != self.clients.region:
+            raise SpecError(
+                f"{arn!r} lies in {parsed.region}, and this session is for {self.clients.region}: "
+                f"use Session(region={parsed.region!r}), or --region {parsed.region}.",
+                field="arn",
+                value=arn,
+            )
         if handle is None:
             raise SpecError(
                 f"There is no handle for {kind!r} in {arn!r}; there is one for: {', '.join(_HANDLES)}.",
@@ -122,9 +141,17 @@ class Session:
 
         Raises:
             NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of a job, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return DistillationJob(self.clients, name_or_arn)
+            handle = self.attach(name_or_arn)
+            if isinstance(handle, DistillationJob):
+                return handle
+            raise SpecError(
+                f"{name_or_arn!r} is the ARN of a {_NOUNS[type(handle)]}, not a distillation job.",
+                field="arn",
+                value=name_or_arn,
+            )
         answer = self.clients.call(
             "bedrock", "get_model_customization_job", subject=name_or_arn, jobIdentifier=name_or_arn
         )
@@ -154,11 +181,7 @@ class Session:
 
     def model(self, model_id: str) -> Target:
         """Something to talk to: a model id, an inference profile, or a deployment's ARN."""
-        known = self.catalog.find(model_id)
-        called = model_id
-        if known is not None and read_model_id(model_id).kind == "foundation" and "id" not in known.called:
-            called = known.profile_for(self.clients.region) or model_id
-        return Target(self.clients, called)
+        return Target(self.clients, callable_id(model_id, self.catalog, self.clients.region))
 
     def jobs(self, *, status: str | None = None, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every customization job of the account in the region, newest first."""
@@ -173,24 +196,31 @@ class Session:
         return deployments(self.clients, name_contains=name_contains)
 
     def _plan_deployment(self, spec: OnDemandDeployment) -> Plan:
-        def planned(*, existing: bool) -> Plan:
+        def planned(existing: str | None = None, model_status: str | None = None) -> Plan:
             return plan_deployment(
                 spec,
                 region=self.clients.region,
                 account_id=self.clients.account_id,
                 today=self.clients.clock.now().date(),
-                existing=existing,
                 catalog=self.catalog,
+                existing=existing,
+                model_status=model_status,
             )
 
-        plan = planned(existing=False)
+        plan = planned()
         self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
+        if plan.blockers:
+            # Asking about it here would only bring a second, less clear reason.
+            return plan
         found = find_deployment(self.clients, plan.creates.name, spec.model)
-        return planned(existing=True) if found else plan
+        return planned(found, look_at_model(self.clients, spec.model))
 
     def __repr__(self) -> str:
         return f"Session({self.clients!r})"
 
+
+_NOUNS: dict[type, str] = {Deployment: "deployment", CustomModel: "custom model"}
+"""Handle -> what it is, in words."""
 
 _HANDLES: dict[str, type[DistillationJob | Deployment | CustomModel]] = {
     "model-customization-job": DistillationJob,

@@ -47,6 +47,10 @@ def local_cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
     options: dict[str, Any] = {}
     for marker in request.node.iter_markers("local_cloud"):  # the nearest first
+        if marker.args:
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: the marker local_cloud takes named arguments only."
+            )
         options = {**marker.kwargs, **options}
     with Cloud(**options) as cloud:
         yield cloud

@@ -7,15 +7,24 @@ costs nothing but the time to apply again.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from bedrock_distill.apply.journal import Journal, JournalEntry
 from bedrock_distill.aws import ObjectStore, RetryPolicy, Roles
-from bedrock_distill.errors import ConflictError, NotFoundError, PlanError, ServiceError, StalePlanError
+from bedrock_distill.errors import (
+    AccessDeniedError,
+    ConflictError,
+    NotFoundError,
+    PlanError,
+    ServiceError,
+    StalePlanError,
+)
 from bedrock_distill.plan import CreateResource, EnsureRole, Plan, StageFile, Step, WaitFor
 from bedrock_distill.records.digest import digest_file
+from bedrock_distill.resources.data import stamp
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -26,10 +35,19 @@ if TYPE_CHECKING:
 __all__ = ["ApplyEvent", "Executor"]
 
 
+_NOT_SPREAD = re.compile(
+    r"assume|role.*(invalid|not exist)|could not validate .*permissions|perms missing|role .*is not authorized to perform: bedrock:",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What Bedrock says while IAM has not yet spread a new role, its trust or its policy (it words each differently)."""
+
+
 def _role_not_spread(error: ServiceError) -> bool:
-    said = error.message.lower()
-    return error.code in ("ValidationException", "AccessDeniedException") and (
-        "assume" in said or ("role" in said and ("invalid" in said or "not exist" in said))
+    # What AWS said, without the name of the job before it, which is the user's to choose.
+    said = error.message.partition(error.code)[2]
+    return (
+        error.code in ("ValidationException", "AccessDeniedException")
+        and _NOT_SPREAD.search(said) is not None
     )
 
 
@@ -102,7 +120,9 @@ class Executor:
             )
         if plan.blockers and not force:
             reasons = "; ".join(f"{warning.code}: {warning.text}" for warning in plan.blockers)
-            raise PlanError(f"The plan {plan.name!r} cannot work: {reasons}")
+            raise PlanError(
+                f"The plan {plan.name!r} cannot work: {reasons} (If you know better, apply it with force.)"
+            )
 
     def _do(self, step: StageFile | EnsureRole | CreateResource) -> tuple[Literal["made", "found"], str]:
         match step:
@@ -118,9 +138,11 @@ class Executor:
     def _stage(self, step: StageFile) -> tuple[Literal["made", "found"], str]:
         uri = S3Uri.parse(step.uri)
         store = ObjectStore(self._clients)
-        if store.holds(uri, sha256=step.sha256, size_bytes=step.size_bytes):
+        held = store.holds(uri, sha256=step.sha256, size_bytes=step.size_bytes, kms_key_id=step.kms_key_id)
+        if held:
             return "found", step.uri
         path = Path(step.path)
+        before = stamp(path)
         if not path.is_file():
             raise StalePlanError(f"The planned file {step.path} is gone: restore it, or plan again.")
         if digest_file(path).sha256 != step.sha256:
@@ -133,20 +155,35 @@ class Executor:
             self._tell(ApplyEvent(step=step, event="progress", bytes_done=sent))
 
         store.put_file(path, uri, sha256=step.sha256, kms_key_id=step.kms_key_id, on_bytes=count)
+        if stamp(path) != before:
+            # What lies there now carries the planned digest and may have other content: it must not be found again.
+            store.delete(uri)
+            raise StalePlanError(f"{step.path} changed while it was being staged: plan again.")
         return "made", step.uri
 
     def _role(self, step: EnsureRole) -> tuple[Literal["made", "found"], str]:
         roles = Roles(self._clients)
-        found = roles.find(step.name)
-        if found is not None and found.policy == step.policy:
-            return "found", found.arn
-        arn = roles.ensure(
-            step.name,
-            trust=step.trust,
-            policy=step.policy,
-            tags=step.tags,
-            description="Assumed by Amazon Bedrock for distillation jobs; made by bedrock-distill.",
-        )
+        try:
+            found = roles.find(step.name)
+            if found is not None and found.policy == step.policy:
+                return "found", found.arn
+            arn = roles.ensure(
+                step.name,
+                trust=step.trust,
+                policy=step.policy,
+                tags=step.tags,
+                description="Assumed by Amazon Bedrock for distillation jobs; made by bedrock-distill.",
+            )
+        except AccessDeniedError as error:
+            raise AccessDeniedError(
+                f"{error.message} Or name a role of yours in the spec (role = arn:aws:iam::ACCOUNT:role/NAME): "
+                "then IAM is not asked at all.",
+                service=error.service,
+                operation=error.operation,
+                code=error.code,
+                status=error.status,
+                request_id=error.request_id,
+            ) from error
         return "made", arn
 
     def _create(self, step: CreateResource) -> tuple[Literal["made", "found"], str]:

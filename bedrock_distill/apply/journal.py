@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -78,5 +79,11 @@ class Journal:
 
 def default_state_dir() -> Path:
     """Where journals are kept unless the caller says otherwise: the user's state directory (XDG)."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(base) / "bedrock-distill" / "journal"
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        try:
+            base = Path.home() / ".local" / "state"
+        except RuntimeError:
+            # A container's user may have no home at all.
+            base = Path(tempfile.gettempdir())
+    return base / "bedrock-distill" / "journal"

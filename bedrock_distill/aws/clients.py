@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, InvalidRegionError
 
 from bedrock_distill.aws.faults import translate
 from bedrock_distill.aws.retry import RetryPolicy, retrying
@@ -61,7 +61,8 @@ class Clients:
         try:
             self._session = boto_session or boto3.Session(profile_name=profile, region_name=region)
         except BotoCoreError as error:
-            raise SpecError(f"Could not use the AWS profile {profile!r}: {error}", field="profile") from error
+            named = f"the AWS profile {profile!r}" if profile else "the AWS configuration of this environment"
+            raise SpecError(f"Could not use {named}: {error}", field="profile", value=profile) from error
         self._region = region or self._session.region_name
         self._endpoint_url = endpoint_url
         self.clock: Clock = clock or SystemClock()
@@ -69,7 +70,7 @@ class Clients:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"Clients(region={self._region!r}, endpoint_url={self._endpoint_url!r})"
+        return f"Clients(region={self._region!r}, endpoint_url={_without_password(self._endpoint_url)!r})"
 
     @property
     def region(self) -> str:
@@ -96,21 +97,34 @@ class Clients:
         """The boto3 client of a service, made once. Thread-safe."""
         with self._lock:
             if service not in self._clients:
-                # The stubs know clients by literal names only.
-                make: Any = self._session.client
-                self._clients[service] = make(
-                    service,
-                    region_name=self.region,
-                    endpoint_url=self._endpoint_url,
-                    config=Config(
-                        # Retries are ours, with the caller's clock; botocore's own would sleep for real.
-                        retries={"total_max_attempts": 1, "mode": "standard"},
-                        read_timeout=_READ_TIMEOUT_S.get(service, 60),
-                        user_agent_extra=f"bedrock-distill/{version('bedrock-distill')}",
-                        max_pool_connections=64,
-                    ),
-                )
+                self._clients[service] = self._make(service)
             return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        # The stubs know clients by literal names only.
+        make: Any = self._session.client
+        config = Config(
+            # Retries are ours, with the caller's clock; botocore's own would sleep for real.
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            read_timeout=_READ_TIMEOUT_S.get(service, 60),
+            user_agent_extra=f"bedrock-distill/{version('bedrock-distill')}",
+            max_pool_connections=64,
+        )
+        try:
+            return make(service, region_name=self.region, endpoint_url=self._endpoint_url, config=config)
+        except ValueError as error:
+            # botocore has no error of its own for this, and checks only here.
+            raise SpecError(
+                f"Could not use the endpoint {_without_password(self._endpoint_url)!r}: {error}. "
+                "Write it with its scheme, such as http://localhost:4566.",
+                field="endpoint_url",
+            ) from error
+        except InvalidRegionError as error:
+            raise SpecError(
+                f"Could not use the region {self.region!r}: {error}", field="region", value=self.region
+            ) from error
+        except BotoCoreError as error:
+            raise translate(error, service=service, operation="request") from error
 
     def check(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         """Check a request as `call` would, without sending it.
@@ -199,6 +213,14 @@ class Clients:
             client.meta.method_to_api_mapping[operation]
         )
         return model
+
+
+def _without_password(url: str | None) -> str | None:
+    """A URL as it may be shown: whoever puts a user and password into one does not want them in a log."""
+    if url is None or "@" not in url:
+        return url
+    head, _, tail = url.rpartition("@")
+    return f"{head.partition('://')[0]}://{tail}" if "://" in head else tail
 
 
 _TOKENS = {

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import botocore.exceptions
 from botocore.exceptions import (
     ClientError,
+    CredentialRetrievalError,
     EventStreamError,
     HTTPClientError,
+    NoAuthTokenError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ReadTimeoutError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
@@ -38,6 +44,9 @@ CODES: dict[str, type[ServiceError]] = {
     "SignatureDoesNotMatch": AccessDeniedError,
     "ExpiredToken": AccessDeniedError,
     "ExpiredTokenException": AccessDeniedError,
+    "RequestExpired": AccessDeniedError,
+    "InvalidAccessKeyId": AccessDeniedError,
+    "MissingAuthenticationToken": AccessDeniedError,
     "Forbidden": AccessDeniedError,
     "403": AccessDeniedError,
     "NoSuchBucket": NotFoundError,
@@ -52,6 +61,8 @@ CODES: dict[str, type[ServiceError]] = {
     "ThrottlingException": ThrottledError,
     "TooManyRequestsException": ThrottledError,
     "SlowDown": ThrottledError,
+    "RequestLimitExceeded": ThrottledError,
+    "429": ThrottledError,
     "ProvisionedThroughputExceededException": ThrottledError,
     "LimitExceeded": QuotaExceededError,
     "LimitExceededException": QuotaExceededError,
@@ -92,6 +103,7 @@ RETRYABLE = frozenset(
         "ModelTimeoutException",
         "OperationAborted",
         "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceFailure",
@@ -102,6 +114,7 @@ RETRYABLE = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
         "ConcurrentModification",
+        "429",
         "500",
         "502",
         "503",
@@ -110,8 +123,45 @@ RETRYABLE = frozenset(
 )
 """Codes after which the same request may succeed."""
 
+_SERVER_FAULTS = frozenset({500, 502, 503, 504})
+"""Statuses that say, whatever the code, that it was not the request's fault."""
+
+_ASKED_ONCE = frozenset({"bedrock-runtime"})
+"""Services whose answers are paid for each time. All else that is sent changes nothing, or carries a token or a name that
+makes a second request the same as the first."""
+
+_NO_CREDENTIALS: tuple[type[Exception], ...] = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    NoAuthTokenError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+    # `aws login` came late: older releases of botocore lack its errors.
+    *filter(None, [getattr(botocore.exceptions, "LoginError", None)]),
+)
+"""What botocore raises where it has no credentials to sign with."""
+
+_BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes that refuse who is asking, whatever is asked."""
+
+_RENEW = "Renew the credentials (aws sso login, aws configure, or a fresh session token) and mind the machine's clock."
+
 _HINTS: dict[type[ServiceError], str] = {
-    AccessDeniedError: "Check that the credentials may do this and that access to the model is granted in this region.",
+    AccessDeniedError: "Check that the credentials may do this.",
     ThrottledError: "Retries were used up; wait, or ask for a higher quota.",
     QuotaExceededError: "Delete what is no longer needed, or ask for a higher quota in Service Quotas.",
     ModelNotReadyError: "The model is being loaded after a pause; the same request works within minutes.",
@@ -130,9 +180,11 @@ def translate(error: Exception, *, service: str, operation: str, subject: str = 
     doing = f"{service} {operation}" + (f" on {subject}" if subject else "")
     if isinstance(error, (ClientError, EventStreamError)):
         return _answered(error, service, operation, doing)
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, _NO_CREDENTIALS):
+        said = str(error).rstrip(".")
         return AccessDeniedError(
-            f"{doing} was not sent: {error}. Configure credentials (aws configure, AWS_PROFILE, or a role).",
+            f"{doing} was not sent: {said}. Configure or renew the credentials (aws configure, aws sso login, "
+            "AWS_PROFILE, or a role).",
             service=service,
             operation=operation,
             code=type(error).__name__,
@@ -147,8 +199,8 @@ def translate(error: Exception, *, service: str, operation: str, subject: str = 
         service=service,
         operation=operation,
         code=type(error).__name__,
-        # A read timeout may mean that the work is being done: asking again could pay for it twice.
-        retryable=reachable and not isinstance(error, ReadTimeoutError),
+        # A read timeout may mean that the work is being done: asking a model again could pay for it twice.
+        retryable=reachable and not (isinstance(error, ReadTimeoutError) and service in _ASKED_ONCE),
     )
 
 
@@ -162,13 +214,16 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
     request_id = metadata.get("RequestId")
     said = details.get("Message") or details.get("message") or "no message"
     where = f" (request {request_id})" if request_id else ""
-    hint = _HINTS.get(cls, "")
+    hint = _RENEW if code in _BAD_CREDENTIALS else _HINTS.get(cls, "")
+    if cls is AccessDeniedError and code not in _BAD_CREDENTIALS and service.startswith("bedrock"):
+        hint += " Access to the model must be granted in this region, too."
+    status = metadata.get("HTTPStatusCode")
     return cls(
         f"{doing}: {code}{where}: {said}" + (f" {hint}" if hint else ""),
         service=service,
         operation=operation,
         code=code,
-        status=metadata.get("HTTPStatusCode"),
+        status=status,
         request_id=request_id,
-        retryable=code in RETRYABLE,
+        retryable=code in RETRYABLE or (code not in CODES and status in _SERVER_FAULTS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ __all__ = ["BucketState", "ObjectStore"]
 
 _DIGEST = "sha256"
 """Name of the metadata entry that holds a staged file's digest: S3's own multipart checksums depend on the parts."""
+
+_KEY = "kms-key"
+"""Name of the metadata entry that holds the key that was asked for, as it was written: S3 answers with another form."""
 
 _PART_BYTES = 16 * 1024 * 1024
 
@@ -59,13 +63,22 @@ class ObjectStore:
             name, exists=True, region=answer.get("BucketRegion") or headers.get("x-amz-bucket-region")
         )
 
-    def holds(self, uri: S3Uri, *, sha256: str, size_bytes: int) -> bool:
-        """Whether the object is there with this content."""
+    def holds(self, uri: S3Uri, *, sha256: str, size_bytes: int, kms_key_id: str | None = None) -> bool:
+        """Whether the object was put there by `put_file` with this content and this key.
+
+        Where S3 will not say, the answer is no: it hides missing objects behind 403 from those who may not list the
+        bucket, and putting the same content again does no harm.
+        """
         try:
             head = self._clients.call("s3", "head_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
-        except NotFoundError:
+        except (NotFoundError, AccessDeniedError):
             return False
-        return head.get("ContentLength") == size_bytes and head.get("Metadata", {}).get(_DIGEST) == sha256
+        noted = head.get("Metadata", {})
+        return (
+            head.get("ContentLength") == size_bytes
+            and noted.get(_DIGEST) == sha256
+            and noted.get(_KEY) == kms_key_id
+        )
 
     def put_file(
         self,
@@ -83,7 +96,8 @@ class ObjectStore:
             uri: Where it goes.
             sha256: The file's digest, kept as metadata so that `holds` can compare.
             kms_key_id: Encrypt with this KMS key. Default: as the bucket is set.
-            on_bytes: Called with the count of bytes just sent; may be called from several threads.
+            on_bytes: Called with the count of bytes just sent, by one thread at a time; with a negative count where
+                sent bytes were lost and are sent again.
 
         Raises:
             ServiceError: If S3 refuses it; no part of the object is left behind.
@@ -91,13 +105,17 @@ class ObjectStore:
         extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}, "ContentType": "application/jsonl"}
         if kms_key_id:
             extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+            extra["Metadata"][_KEY] = kms_key_id
         # The classic client honours endpoint_url; the CRT one, which boto3 may choose by itself, does not.
         config = TransferConfig(preferred_transfer_client="classic", multipart_chunksize=_PART_BYTES)
 
+        counter = _Counter(on_bytes)
+
         def attempt() -> None:
+            counter.restart()
             try:
                 self._clients.client("s3").upload_file(
-                    str(path), uri.bucket, uri.key, ExtraArgs=extra, Callback=on_bytes, Config=config
+                    str(path), uri.bucket, uri.key, ExtraArgs=extra, Callback=counter.count, Config=config
                 )
             except Boto3Error as error:
                 cause = error.__cause__ or error.__context__ or error
@@ -114,6 +132,10 @@ class ObjectStore:
             f"s3 PutObject on {uri}: {error}", service="s3", operation="PutObject", code="Upload"
         )
 
+    def delete(self, uri: S3Uri) -> None:
+        """Delete an object; nothing happens where there is none."""
+        self._clients.call("s3", "delete_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
+
     def read(self, uri: S3Uri) -> bytes:
         """An object's bytes, for small objects."""
         answer = self._clients.call("s3", "get_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
@@ -126,3 +148,21 @@ class ObjectStore:
             "s3", "list_objects_v2", "Contents", Bucket=prefix.bucket, Prefix=prefix.key
         ):
             yield S3Uri(prefix.bucket, item["Key"]), int(item["Size"])
+
+
+class _Counter:
+    """Passes counts on, one thread at a time, and takes back those of an upload that begins again."""
+
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
+        self._tell = tell
+        self._sent = 0
+        self._lock = threading.Lock()
+
+    def count(self, size: int) -> None:
+        with self._lock:
+            self._sent += size
+            if self._tell is not None and size:
+                self._tell(size)
+
+    def restart(self) -> None:
+        self.count(-self._sent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -63,7 +63,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def profile_for(self, region: str) -> str | None:
         """The system inference profile that callers in a region use, or None where the model has none there."""
-        geography = {"us": "us.", "ca": "us.", "eu": "eu.", "ap": "apac."}.get(region.partition("-")[0])
+        geographies = {"us-gov": "us-gov.", "us": "us.", "ca": "us.", "eu": "eu.", "ap": "apac."}
+        geography = next((geo for start, geo in geographies.items() if region.startswith(f"{start}-")), None)
         if geography is None:
             return None
         return next((profile for profile in self.profiles if profile.startswith(geography)), None)
@@ -102,7 +103,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     model: str
     kind: PriceKind
-    usd: float
+    usd: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
     region: str = "*"
     """Region the price holds in, or `*`."""
     source: str

@@ -139,7 +139,8 @@ def _lay_over(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
             f"Could not read the catalog override {str(path)!r}: {error}", value=str(path)
         ) from error
     for table, rows in document.items():
-        if table not in _TABLES or not isinstance(rows, list):
+        rows_are_tables = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        if table not in _TABLES or not rows_are_tables:
             raise SpecError(
                 f"{path}: unknown table {table!r}; a catalog override holds [[model]], [[pair]], [[quota]], [[price]].",
                 field=table,
@@ -148,7 +149,8 @@ def _lay_over(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
         for row in rows:
             known = index.get(_key(table, row))
             if known is None:
-                tables[table].append(dict(row))
+                index[_key(table, row)] = added = dict(row)
+                tables[table].append(added)
             else:
                 known.update(row)
 

@@ -57,7 +57,9 @@ class Cloud:
         seed: Seed of every id, of moto's ids and of training.
         faults: Fault rules in force from the beginning.
         training: How students are trained.
-        workdir: Directory for weights and scratch files. None takes a temporary one, removed at the end.
+        workdir: Where weights and scratch files go: into a new directory in it, which stays when the cloud closes, to be
+            looked at. A cloud opens empty and reads nothing of an earlier one's. None takes a temporary directory, removed
+            at the end.
         catalog: Facts to use in place of those that come with the package.
         services: Makes the services from the world; None takes the package's own.
 
@@ -80,7 +82,7 @@ class Cloud:
         catalog: Catalog | None = None,
         services: Callable[[World], Mapping[str, object]] | None = None,
     ) -> None:
-        if not (account_id.isdecimal() and len(account_id) == 12):
+        if not (account_id.isascii() and account_id.isdecimal() and len(account_id) == 12):
             raise SpecError(
                 f"An account id is 12 digits, not {account_id!r}.", field="account_id", value=account_id
             )
@@ -103,6 +105,7 @@ class Cloud:
         self._door: ProcessDoor | None = None
         self._running: Mapping[str, object] = {}
         self._servers: list[Server] = []
+        self._opened_by = 0
         self._closing = contextlib.ExitStack()
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
@@ -128,6 +131,7 @@ class Cloud:
                     "Close it first, or use it."
                 )
             _open = self
+        self._opened_by = os.getpid()
         try:
             self._build()
         except BaseException:
@@ -136,9 +140,12 @@ class Cloud:
         return self
 
     def close(self) -> None:
-        """Stop background work and servers, forget everything, and put the process back as it was. Twice is once."""
+        """Stop background work and servers, forget everything, and put the process back as it was. Twice is once.
+
+        In a process that was forked off while the cloud was open, nothing happens: the cloud is its parent's.
+        """
         global _open  # noqa: PLW0603 - see open
-        if _open is not self:
+        if _open is not self or self._opened_by != os.getpid():
             return
         try:
             self._closing.close()
@@ -233,12 +240,12 @@ class Cloud:
     def _build(self) -> None:
         """Make the world, the services, the gateway and the door, in the order in which they need each other."""
         from bedrock_distill.catalog import load_catalog  # noqa: PLC0415 - data files, only for an open cloud
-        from bedrock_distill.local.doors.process import ProcessDoor  # noqa: PLC0415 - boto3 is heavy
+        from bedrock_distill.local.doors.process import ProcessDoor, refuse_other_doors  # noqa: PLC0415 - boto3 is heavy
         from bedrock_distill.local.gateway.gateway import Gateway  # noqa: PLC0415 - botocore is heavy
         from bedrock_distill.local.gateway.targets import Targets  # noqa: PLC0415 - botocore is heavy
         from bedrock_distill.local.moto_bridge import MOTO_SERVICES, Moto  # noqa: PLC0415 - see above
 
-        _refuse_mock_aws()
+        refuse_other_doors()
         ids = Ids(self.seed)
         self._world = World(
             account_id=self.account_id,
@@ -295,9 +302,10 @@ class Cloud:
         return {model: as_teacher(teacher) for model, teacher in self._teachers.items()}
 
     def _make_workdir(self) -> Path:
+        # A directory of its own: the same seed makes the same names, and another run's files must not answer for this one.
         if self._given_workdir is not None:
             self._given_workdir.mkdir(parents=True, exist_ok=True)
-            return self._given_workdir
+            return Path(tempfile.mkdtemp(prefix="cloud-", dir=self._given_workdir))
         path = Path(tempfile.mkdtemp(prefix="bedrock-distill-"))
         self._closing.callback(shutil.rmtree, path, ignore_errors=True)
         return path
@@ -334,12 +342,3 @@ class Cloud:
     def _check_open(self) -> None:
         if self._door is None:
             raise SpecError("This local cloud is not open: use it inside `with Cloud() as cloud:`.")
-
-
-def _refuse_mock_aws() -> None:
-    """Refuse to open inside moto's own mock, which answers the same events a second time; its fake key in the environment gives it away."""
-    if os.environ.get("AWS_ACCESS_KEY_ID") == "FOOBARKEY":
-        raise SpecError(
-            "moto's mock_aws is active, and it would answer every request a second time. Open the local cloud outside "
-            "of it: S3, IAM and STS are in the cloud already."
-        )

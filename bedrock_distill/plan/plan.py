@@ -75,7 +75,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
                 limit_usd=limit_usd,
                 estimate_usd=None,
             )
-        if total > limit_usd:
+        # Said this way round, a limit that is no number lets nothing through.
+        if not total <= limit_usd:
             raise OverBudgetError(
                 f"{self.name!r} is estimated at {total:.2f} USD, above the limit of {limit_usd:.2f} USD.",
                 limit_usd=limit_usd,
@@ -95,13 +96,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             PlanError: If the text is no plan of this version, or was changed after it was made.
         """
         try:
+            # The version first: another one may hold what this release cannot read.
+            version = msgspec.json.decode(text, type=_Head).version
+            if version != PLAN_VERSION:
+                raise PlanError(
+                    f"This plan has version {version}, and this release reads {PLAN_VERSION}: plan again."
+                )
             plan = msgspec.json.decode(text, type=cls)
         except msgspec.DecodeError as error:
             raise PlanError(f"This is not a plan: {error}. Make one with `bedrock-distill plan`.") from error
-        if plan.version != PLAN_VERSION:
-            raise PlanError(
-                f"This plan has version {plan.version}, and this release reads {PLAN_VERSION}: plan again."
-            )
         if plan.seal != _seal(plan):
             raise PlanError("This plan was changed after it was made. Change the spec, and plan again.")
         return plan
@@ -120,6 +123,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         from bedrock_distill.plan.render import as_html  # noqa: PLC0415 - as above
 
         return as_html(self)
+
+
+class _Head(msgspec.Struct):
+    """What every version's plan begins with."""
+
+    version: int
 
 
 def fingerprint_of(intent: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from bedrock_distill.catalog import Catalog, read_model_id
-from bedrock_distill.errors import NotFoundError, SpecError
+from bedrock_distill.errors import AccessDeniedError, NotFoundError, SpecError
 from bedrock_distill.plan import (
     CreateResource,
     Lookup,
@@ -20,12 +20,14 @@ from bedrock_distill.plan import (
     make_plan,
 )
 from bedrock_distill.plan.estimate import Use
+from bedrock_distill.resources import fields
 from bedrock_distill.resources.custom_model import CustomModel
 from bedrock_distill.resources.spec import Spec, check_name, short_name
-from bedrock_distill.resources.waiting import wait_until_over
+from bedrock_distill.resources.waiting import Noun, wait_until_over
+from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import date, datetime
 
     from bedrock_distill.aws import Clients
@@ -47,6 +49,13 @@ DEPLOYMENT_STATUSES: dict[str, tuple[bool, bool]] = {
 """Every status of the service's model -> whether it is settled, and whether the model answers."""
 
 
+_DEPLOYMENT = Noun(
+    name="deployment",
+    wait_command="bedrock-distill deploy wait",
+    when_failed="To try again, `bedrock-distill deploy delete {arn}` and deploy again.",
+)
+
+
 class OnDemandDeployment(Spec):
     """Serve a custom model on demand: no idle cost, billed by the token."""
 
@@ -54,7 +63,7 @@ class OnDemandDeployment(Spec):
     """ARN of the custom model; a `CustomModel` is taken too."""
     name: str = "student"
     """Yours to choose; the deployment is named after it and the plan's fingerprint."""
-    description: str | None = None
+    description: str | None = Field(default=None, min_length=1, max_length=2048)
     tags: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("model", mode="before")
@@ -71,6 +80,8 @@ class OnDemandDeployment(Spec):
     @classmethod
     def _name(cls, value: str) -> str:
         return check_name(value)
+
+    _tags = field_validator("tags")(fields.check_tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +157,7 @@ class Deployment:
             WaitTimeoutError: If it is not settled when the time is up.
         """
         return wait_until_over(
-            self.status, what="deployment", clock=self.clients.clock, timeout_s=timeout_s, on_change=on_change
+            self.status, what=_DEPLOYMENT, clock=self.clients.clock, timeout_s=timeout_s, on_change=on_change
         )
 
     def update(self, model: CustomModel | str) -> None:
@@ -177,7 +188,14 @@ class Deployment:
 
 
 def plan_deployment(
-    spec: OnDemandDeployment, *, region: str, account_id: str, today: date, existing: bool, catalog: Catalog
+    spec: OnDemandDeployment,
+    *,
+    region: str,
+    account_id: str,
+    today: date,
+    catalog: Catalog,
+    existing: str | None = None,
+    model_status: str | None = None,
 ) -> Plan:
     """The plan for a deployment. Pure.
 
@@ -186,8 +204,9 @@ def plan_deployment(
         region: Where.
         account_id: Whose.
         today: The day, for lifecycles.
-        existing: Whether the deployment of this very plan is there.
         catalog: Facts about models.
+        existing: Status of the deployment of this very plan, or None where there is none.
+        model_status: Status of the custom model, `missing` where there is none, or None where AWS did not say.
     """
     intent = {
         "kind": "deployment",
@@ -221,7 +240,7 @@ def plan_deployment(
         ),
         # There is no charge for the deployment itself, only for what is asked of it.
         bills=False,
-        done=existing,
+        done=existing is not None,
     )
     wait = WaitFor(kind="on-demand deployment", name=name, typical="about 8 minutes")
     uses = [
@@ -248,9 +267,47 @@ def plan_deployment(
         fingerprint=fingerprint,
         facts={"model": spec.model, "deployment": name},
         steps=[create, wait],
-        warnings=_warnings(spec, region, today, catalog),
+        warnings=[
+            *_elsewhere(spec, region, account_id),
+            *_states(spec, name, existing, model_status),
+            *_warnings(spec, region, today, catalog),
+        ],
         estimate=estimate(uses, catalog=catalog, region=region),
     )
+
+
+def _elsewhere(spec: OnDemandDeployment, region: str, account_id: str) -> Iterator[PlanWarning]:
+    arn = Arn.parse(spec.model)
+    if (arn.region, arn.account) != (region, account_id):
+        yield PlanWarning(
+            code="model-elsewhere",
+            text=f"The model lies in {arn.region}, account {arn.account}, and the deployment would be in {region}, account "
+            f"{account_id}: deploy it where it lies (--region {arn.region}), or copy it first.",
+            blocks=True,
+        )
+
+
+def _states(
+    spec: OnDemandDeployment, name: str, existing: str | None, model_status: str | None
+) -> Iterator[PlanWarning]:
+    if model_status == "missing":
+        yield PlanWarning(
+            code="no-model",
+            text=f"There is no custom model {spec.model}: see `bedrock-distill models list`.",
+            blocks=True,
+        )
+    elif model_status not in (None, "Active"):
+        yield PlanWarning(
+            code="model-not-ready",
+            text=f"The custom model is {model_status}, and only an Active one can be deployed.",
+            blocks=True,
+        )
+    if existing == "Failed":
+        yield PlanWarning(
+            code="deployment-failed",
+            text=f"The deployment {name} is there, and has failed: `bedrock-distill deploy delete {name}`, then deploy again.",
+            blocks=True,
+        )
 
 
 def _warnings(spec: OnDemandDeployment, region: str, today: date, catalog: Catalog) -> list[PlanWarning]:
@@ -273,8 +330,20 @@ def _warnings(spec: OnDemandDeployment, region: str, today: date, catalog: Catal
     return found
 
 
+def look_at_model(clients: Clients, arn: str) -> str | None:
+    """A custom model's status, `missing` where there is none, None where these credentials may not ask."""
+    try:
+        answer = clients.call("bedrock", "get_custom_model", subject=arn, modelIdentifier=arn)
+    except NotFoundError:
+        return "missing"
+    except AccessDeniedError:
+        return None
+    status: str | None = answer.get("modelStatus")
+    return status
+
+
 def find_deployment(clients: Clients, name: str, model_arn: str) -> str | None:
-    """The ARN of the deployment of this name, if it is there and serves this model.
+    """The status of the deployment of this name, if it is there and serves this model.
 
     Raises:
         SpecError: If the name is taken by a deployment of another model.
@@ -292,7 +361,7 @@ def find_deployment(clients: Clients, name: str, model_arn: str) -> str | None:
             field="name",
             value=name,
         )
-    return str(answer["customModelDeploymentArn"])
+    return str(answer["status"])
 
 
 def deployments(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
+from bedrock_distill.catalog import read_model_id
 from bedrock_distill.plan import (
     CreateResource,
     EnsureRole,
@@ -19,15 +20,16 @@ from bedrock_distill.plan import (
     make_plan,
 )
 from bedrock_distill.plan.estimate import Use
+from bedrock_distill.resources import fields
 from bedrock_distill.resources.data import Prompts
 from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
 from bedrock_distill.resources.spec import Spec, check_name, short_name
 from bedrock_distill.resources.warnings import warnings_for
-from bedrock_distill.uris import S3Uri
+from bedrock_distill.uris import Arn, S3Uri
 
 if TYPE_CHECKING:
     from bedrock_distill.catalog import Catalog, Model, Pair
-    from bedrock_distill.resources.survey import Survey
+    from bedrock_distill.resources.survey import Place, Survey
 
 __all__ = ["Distillation", "Vpc", "intent_of", "plan_distillation"]
 
@@ -72,10 +74,13 @@ class Distillation(Spec):
     def _name(cls, value: str) -> str:
         return check_name(value)
 
-    @field_validator("output")
-    @classmethod
-    def _output(cls, value: str) -> str:
-        return str(S3Uri.parse(value).as_prefix)
+    _student = field_validator("student")(fields.check_student)
+    _teacher = field_validator("teacher")(fields.check_teacher)
+    _output = field_validator("output")(fields.check_output)
+    _role = field_validator("role")(fields.check_role)
+    _model_name = field_validator("model_name")(fields.check_model_name)
+    _keys = field_validator("kms_key", "data_kms_key")(fields.check_key)
+    _tags = field_validator("tags")(fields.check_tags)
 
     @property
     def output_uri(self) -> S3Uri:
@@ -111,7 +116,7 @@ def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> P
             done=survey.staged,
         )
     ]
-    role = _role_step(spec, survey, catalog)
+    role = _role_step(spec, survey)
     if role is not None:
         steps.append(role)
     role_arn = (
@@ -149,7 +154,7 @@ def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> P
         fingerprint=fingerprint,
         facts=_facts(spec, survey, catalog, request),
         steps=steps,
-        warnings=warnings_for(spec, survey, catalog, pair),
+        warnings=warnings_for(spec, survey, catalog, pair, role_arn=role_arn),
         estimate=estimate(_uses(spec, survey), catalog=catalog, region=survey.region),
     )
 
@@ -193,21 +198,21 @@ def job_request(
 
 
 def role_documents(
-    spec: Distillation, survey_place: Any, staged: S3Uri, teacher_id: str, catalog: Catalog
+    spec: Distillation, place: Survey | Place, staged: S3Uri, teacher_id: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Trust and permissions of the role that is made for a job."""
-    partition, region, account = survey_place.partition, survey_place.region, survey_place.account_id
-    model = catalog.find(teacher_id)
-    through_profile = model is not None and teacher_id in model.profiles
-    keys = [key for key in (spec.data_kms_key,) if key and key.startswith("arn:")]
+    partition, region, account = place.partition, place.region, place.account_id
+    teacher = read_model_id(teacher_id)
+    profile = Arn.parse(teacher_id).resource_id if Arn.looks_like(teacher_id) else teacher_id
+    keys = [key for key in (spec.data_kms_key,) if key and fields.is_key_arn(key)]
     policy = job_policy(
         partition=partition,
         training=staged,
         output=spec.output_uri,
         profile=profile_resources(
-            partition=partition, region=region, account_id=account, profile=teacher_id, model=model.id
+            partition=partition, region=region, account_id=account, profile=profile, model=teacher.model
         )
-        if through_profile and model
+        if teacher.kind == "profile"
         else (),
         kms_key_arns=keys,
         vpc={"subnet_ids": spec.vpc.subnet_ids, "security_group_ids": spec.vpc.security_group_ids}
@@ -224,10 +229,10 @@ def role_name(spec: Distillation, trust: dict[str, Any], policy: dict[str, Any])
     return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
 
 
-def _role_step(spec: Distillation, survey: Survey, catalog: Catalog) -> EnsureRole | None:
+def _role_step(spec: Distillation, survey: Survey) -> EnsureRole | None:
     if spec.role:
         return None
-    trust, policy = role_documents(spec, survey, survey.staged_uri, survey.teacher_id, catalog)
+    trust, policy = role_documents(spec, survey, survey.staged_uri, survey.teacher_id)
     return EnsureRole(
         name=role_name(spec, trust, policy),
         trust=trust,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.resources.custom_model import CustomModel
-from bedrock_distill.resources.waiting import changes, wait_until_over
+from bedrock_distill.resources.waiting import Noun, changes, wait_until_over
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ JOB_STATUSES: dict[str, tuple[bool, bool]] = {
     "Completed": (True, True),
 }
 """Every status of the service's model -> whether the job is over, and whether it succeeded."""
+
+_JOB = Noun(
+    name="distillation job",
+    wait_command="bedrock-distill jobs wait",
+    when_failed="See what it wrote with `bedrock-distill jobs show {arn} --artifacts`; to try again, plan again.",
+)
 
 _PHASES = (
     ("validationDetails", "validation"),
@@ -124,7 +130,7 @@ class DistillationJob:
         """
         return wait_until_over(
             self.status,
-            what="distillation job",
+            what=_JOB,
             clock=self.clients.clock,
             timeout_s=timeout_s,
             on_change=on_change,

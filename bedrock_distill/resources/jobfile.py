@@ -29,7 +29,7 @@ def read_job_file(path: str | Path) -> Distillation | OnDemandDeployment:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"Could not read the job file {str(path)!r}: {error}", value=str(path)) from error
     if (
@@ -43,16 +43,31 @@ def read_job_file(path: str | Path) -> Distillation | OnDemandDeployment:
             value=str(path),
         )
     table, fields = next(iter(document.items()))
-    return _READERS[table](fields, path.parent)
+    try:
+        return _READERS[table](fields, path.parent)
+    except SpecError as error:
+        raise SpecError(f"{path}: {error.message}", field=error.field, value=error.value) from error
 
 
 def _distillation(fields: dict[str, Any], folder: Path) -> Distillation:
     fields = dict(fields)
-    if isinstance(fields.get("data"), str):
-        fields["data"] = Prompts(folder / fields["data"])
+    if "data" in fields:
+        fields["data"] = _prompts(fields["data"], folder)
     if isinstance(fields.get("vpc"), dict):
         fields["vpc"] = Vpc(**fields["vpc"])
     return Distillation(**fields)
+
+
+def _prompts(data: object, folder: Path) -> Prompts:
+    rest = dict(data) if isinstance(data, dict) else {"path": data}
+    path = rest.pop("path", None)
+    if not isinstance(path, str):
+        raise SpecError(
+            f'data must be the path of a JSONL file, as in data = "prompts.jsonl" (got {data!r}).',
+            field="data",
+            value=data,
+        )
+    return Prompts(folder / Path(path).expanduser(), **rest)
 
 
 def _deployment(fields: dict[str, Any], _: Path) -> OnDemandDeployment:

@@ -52,7 +52,8 @@ def job_policy(
 
     Args:
         partition: The region's partition.
-        training: The staged prompts: read this object and list its folder, nothing else.
+        training: The staged prompts: read and list their folder, nothing else. The folder and not the one object, so
+            that the same role serves the next version of the data; results, which the role reads too, lie beside it.
         output: Where results go: read, write and list under this prefix.
         profile: ARNs to invoke where the teacher is called through an inference profile.
         kms_key_arns: Keys of encrypted buckets, to decrypt and to make data keys.
@@ -67,7 +68,9 @@ def job_policy(
             "Sid": "ReadPrompts",
             "Effect": "Allow",
             "Action": ["s3:GetObject"],
-            "Resource": [f"{bucket}{training.bucket}/{training.key}"],
+            "Resource": [
+                f"{bucket}{training.bucket}/{folder}/*" if folder else f"{bucket}{training.bucket}/*"
+            ],
         },
         {
             "Sid": "ListPrompts",

@@ -23,7 +23,8 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
-    def __init__(self, **fields: Any) -> None:
+    # Positional only: a job file may well hold a field called `self`, and must hear that there is none.
+    def __init__(self, /, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:

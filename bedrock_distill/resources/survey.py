@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
 from bedrock_distill.catalog import Catalog, Model, read_model_id
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
+from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, StalePlanError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.records.checking import CheckReport, check_file
 from bedrock_distill.records.digest import FileDigest, digest_file
 from bedrock_distill.records.rules import rules_for
+from bedrock_distill.resources.data import stamp
 from bedrock_distill.resources.spec import short_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bedrock_distill.resources.distillation import Distillation
     from bedrock_distill.uris import S3Uri
 
-__all__ = ["LiveModel", "Place", "Survey", "survey"]
+__all__ = ["LiveModel", "Place", "Survey", "callable_id", "staged_uri", "survey"]
 
 _UNSAFE = re.compile(r"[^-_.a-zA-Z0-9]+")
 """What an S3 URI in a customization job may not hold (and some it may, for plain names)."""
@@ -71,6 +72,10 @@ class Survey:
     student: LiveModel | None
     role: RoleState | None
     """The role that would be made, if it is there; None also where the caller brings a role."""
+    role_hidden: bool = False
+    """Whether these credentials may not look at roles."""
+    model_name_taken: bool = False
+    """Whether the custom model's name that the spec asks for belongs to a model of another job."""
     attempt: int = 1
     """Which try this is; earlier ones failed or were stopped."""
     job_arn: str | None = None
@@ -83,22 +88,30 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
 
     Raises:
         DataError: If the data breaks a rule of this teacher and student.
+        StalePlanError: If the data changes while it is read.
         ServiceError: If AWS cannot be asked what must be known.
     """
     from bedrock_distill.resources.distillation import intent_of, role_documents, role_name  # noqa: PLC0415 - the spec's own module plans with what is read here
 
+    # First what fails fast: the data may take minutes to read.
+    place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
+    before = stamp(spec.data.path)
     check = check_file(spec.data.path, rules_for(catalog, spec.teacher, spec.student))
     check.raise_for_offences()
     digest = digest_file(spec.data.path)
-    place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
-    staged_uri = _staged_uri(spec, digest)
+    if stamp(spec.data.path) != before:
+        raise StalePlanError(f"{spec.data.path} changed while it was read: plan again when it is complete.")
+    staged = staged_uri(spec, digest)
     store = ObjectStore(clients)
     bucket = store.bucket(spec.output_uri.bucket)
     teacher_id = callable_id(spec.teacher, catalog, place.region)
-    role = None
+    role, role_hidden = None, False
     if spec.role is None:
-        trust, policy = role_documents(spec, place, staged_uri, teacher_id, catalog)
-        role = Roles(clients).find(role_name(spec, trust, policy))
+        trust, policy = role_documents(spec, place, staged, teacher_id)
+        try:
+            role = Roles(clients).find(role_name(spec, trust, policy))
+        except AccessDeniedError:
+            role_hidden = True
     fingerprint = fingerprint_of(
         intent_of(spec, sha256=digest.sha256, region=place.region, account_id=place.account_id)
     )
@@ -111,16 +124,23 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         today=clients.clock.now().date(),
         check=check,
         digest=digest,
-        staged_uri=staged_uri,
+        staged_uri=staged,
         staged=bucket.exists
         and not bucket.forbidden
-        and store.holds(staged_uri, sha256=digest.sha256, size_bytes=digest.size_bytes),
+        and store.holds(
+            staged,
+            sha256=digest.sha256,
+            size_bytes=digest.size_bytes,
+            kms_key_id=spec.data_kms_key,
+        ),
         bucket=bucket,
         teacher_id=teacher_id,
         teacher=_live(clients, spec.teacher),
         # Only the variant that is sent says whether it can be customized.
         student=_live(clients, pair.send if pair else spec.student),
         role=role,
+        role_hidden=role_hidden,
+        model_name_taken=job is None and _model_name_taken(clients, spec.model_name),
         attempt=attempt,
         job_arn=job["jobArn"] if job else None,
         job_status=job["status"] if job else None,
@@ -128,14 +148,21 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
 
 
 def callable_id(identifier: str, catalog: Catalog, region: str) -> str:
-    """What on-demand callers in a region must write for a model: its id, or the profile where only that works."""
+    """What on-demand callers in a region must write for a model.
+
+    That is its id without a context suffix, for ids with one can be customized and not called; or the inference profile,
+    where only that works.
+    """
     model: Model | None = catalog.find(identifier)
-    if model is None or read_model_id(identifier).kind != "foundation" or "id" in model.called:
+    ref = read_model_id(identifier)
+    if model is None or ref.kind != "foundation":
         return identifier
-    return model.profile_for(region) or identifier
+    plain = ref.model if ref.suffix else identifier
+    return plain if "id" in model.called else model.profile_for(region) or plain
 
 
-def _staged_uri(spec: Distillation, digest: FileDigest) -> S3Uri:
+def staged_uri(spec: Distillation, digest: FileDigest) -> S3Uri:
+    """Where a spec's data is staged."""
     # The digest in the key makes the content findable by its name, and keeps two versions of a file apart.
     name = _UNSAFE.sub("-", spec.data.path.name).strip("-.") or "prompts.jsonl"
     return spec.output_uri / "staged" / f"{digest.sha256[:16]}-{name}"
@@ -159,6 +186,20 @@ def _latest_attempt(clients: Clients, name: str, fingerprint: str) -> tuple[int,
         if job["status"] not in _OVER:
             return attempt, job
         attempt += 1
+
+
+def _model_name_taken(clients: Clients, name: str | None) -> bool:
+    if name is None:
+        return False
+    try:
+        clients.call("bedrock", "get_custom_model", subject=name, modelIdentifier=name)
+    except (AccessDeniedError, NotFoundError):
+        return False
+    except ServiceError as error:
+        if error.code != "ValidationException":
+            raise
+        return False
+    return True
 
 
 def _live(clients: Clients, identifier: str) -> LiveModel | None:

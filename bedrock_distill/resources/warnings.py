@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bedrock_distill.catalog import read_model_id
 from bedrock_distill.plan import PlanWarning
+from bedrock_distill.resources.fields import is_key_arn
+from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +22,18 @@ _VALIDATOR_BYTES = 1_000_000_000
 
 
 def warnings_for(
-    spec: Distillation, survey: Survey, catalog: Catalog, pair: Pair | None
+    spec: Distillation, survey: Survey, catalog: Catalog, pair: Pair | None, *, role_arn: str
 ) -> tuple[PlanWarning, ...]:
     """Every warning, those that stop an apply first."""
     found = [
         *_pair(spec, survey, catalog, pair),
         *_lifecycle("teacher", spec.teacher, survey.teacher, survey, catalog),
         *_lifecycle("student", spec.student, survey.student, survey, catalog),
+        *_data(survey),
         *_place(spec, survey),
-        *_calling(spec, survey),
+        *_elsewhere(spec, survey),
+        *_role(spec, survey, role_arn),
+        *_names(spec, survey, pair),
         *_serving(spec, survey, catalog),
         *_history(survey),
         *_cost(spec, survey, catalog),
@@ -106,12 +112,6 @@ def _place(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
             text=f"The bucket {bucket.name} lies in {bucket.region}, the job in {survey.region}: Bedrock wants one region.",
             blocks=True,
         )
-    if spec.role is None and spec.data_kms_key and not spec.data_kms_key.startswith("arn:"):
-        yield PlanWarning(
-            code="key-not-an-arn",
-            text=f"The role's policy must name the key {spec.data_kms_key!r} by its ARN: give data_kms_key as an ARN.",
-            blocks=True,
-        )
     if survey.digest.size_bytes > _VALIDATOR_BYTES:
         yield PlanWarning(
             code="large-file",
@@ -119,11 +119,80 @@ def _place(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
         )
 
 
-def _calling(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
-    if survey.teacher_id != spec.teacher:
+def _data(survey: Survey) -> Iterator[PlanWarning]:
+    for found in survey.check.warnings:
+        # The service's guide knows plain files only: a packed one would fail in the job, not before.
+        yield PlanWarning(code=f"data-{found.code}", text=str(found), blocks=found.code == "gzip")
+
+
+def _elsewhere(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
+    for what, identifier in (("teacher", spec.teacher), ("student", spec.student), ("role", spec.role)):
+        if not identifier or not Arn.looks_like(identifier):
+            continue
+        arn = Arn.parse(identifier)
+        there = {
+            "account": arn.account not in ("", survey.account_id),
+            "region": arn.region not in ("", survey.region),
+            "partition": arn.partition != survey.partition,
+        }
+        if any(there.values()):
+            kinds = " and ".join(kind for kind, differs in there.items() if differs)
+            yield PlanWarning(
+                code=f"{what}-elsewhere",
+                text=f"The {what} {identifier} belongs to another {kinds} than the job, which runs in {survey.region} "
+                f"for account {survey.account_id}: Bedrock takes none from there.",
+                blocks=True,
+            )
+
+
+def _role(spec: Distillation, survey: Survey, role_arn: str) -> Iterator[PlanWarning]:
+    if spec.role is not None:
+        return
+    if spec.data_kms_key and not is_key_arn(spec.data_kms_key):
+        yield PlanWarning(
+            code="key-not-an-arn",
+            text=f"The role's policy must name the key {spec.data_kms_key!r} by its own ARN (arn:…:key/…): give "
+            "data_kms_key so, or a role of yours.",
+            blocks=True,
+        )
+    if spec.kms_key:
+        yield PlanWarning(
+            code="model-key-policy",
+            text=f"The policy of the key {spec.kms_key} must let {role_arn} use kms:Decrypt, kms:GenerateDataKey, "
+            "kms:DescribeKey and kms:CreateGrant through Bedrock; a key's policy is not this package's to change.",
+        )
+    if survey.role_hidden:
+        yield PlanWarning(
+            code="role-unknown",
+            text="These credentials may not look at IAM roles, so they can hardly make one: name a role of yours in the "
+            "spec (role = arn:aws:iam::ACCOUNT:role/NAME), or have one who may apply this plan.",
+        )
+
+
+def _names(spec: Distillation, survey: Survey, pair: Pair | None) -> Iterator[PlanWarning]:
+    if read_model_id(survey.teacher_id).kind == "profile" and survey.teacher_id != spec.teacher:
         yield PlanWarning(
             code="teacher-needs-profile",
             text=f"{spec.teacher} can only be called through an inference profile: the job names {survey.teacher_id}.",
+        )
+    elif survey.teacher_id != spec.teacher:
+        yield PlanWarning(
+            code="teacher-sent-as",
+            text=f"{spec.teacher} has a context suffix, and such ids cannot be called: the job names {survey.teacher_id}.",
+        )
+    student = read_model_id(spec.student)
+    if pair is not None and student.suffix and f"{student.model}:{student.suffix}" != pair.send:
+        yield PlanWarning(
+            code="student-sent-as",
+            text=f"{spec.student} is not the variant that AWS distils into from this teacher: the job names {pair.send} "
+            f"({pair.source}, {pair.as_of.isoformat()}).",
+        )
+    if survey.model_name_taken:
+        yield PlanWarning(
+            code="model-name-taken",
+            text=f"There is a custom model named {spec.model_name} already: choose another model_name, or leave it out "
+            "to have one made from the job's name.",
+            blocks=True,
         )
 
 

@@ -59,7 +59,7 @@ SIZES: Mapping[str, StudentSize] = MappingProxyType(
         size.name: size
         for size in (
             StudentSize(
-                name="tiny", hidden=64, layers=3, heads=2, kv_heads=1, intermediate=192, learning_rate=6e-3
+                name="tiny", hidden=64, layers=2, heads=4, kv_heads=2, intermediate=192, learning_rate=6e-3
             ),
             StudentSize(
                 name="small", hidden=128, layers=4, heads=4, kv_heads=2, intermediate=352, learning_rate=3e-3

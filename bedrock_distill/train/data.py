@@ -7,6 +7,7 @@ from the number of steps it has done.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "Encoded", "collate", "encode_files", "epoch_batches", "held_out", "texts_of"]
 
+SYSTEM_WEIGHT = 20
+"""For how many records a system prompt counts when words are learned."""
 CHUNK = 512
 """Records encoded at once; what is held beside the ids themselves."""
 WINDOW = 32
@@ -68,12 +71,16 @@ class Encoded:
 
 
 def texts_of(path: Path) -> Iterator[str]:
-    """Texts to learn a vocabulary from; a system prompt that repeats is given once, or it would be all there is."""
-    systems: set[int] = set()
+    """Texts to learn a vocabulary from.
+
+    A system prompt stands in every record, so its words should be whole; but counted as often as it stands there, a long
+    one would be all there is. It counts for `SYSTEM_WEIGHT` records at most.
+    """
+    systems: Counter[int] = Counter()
     for record in read_records(path):
         system = record.system_text
-        if system is not None and hash(system) not in systems:
-            systems.add(hash(system))
+        if system is not None and systems[hash(system)] < SYSTEM_WEIGHT:
+            systems[hash(system)] += 1
             yield system
         yield from (message.text for message in record.messages)
 

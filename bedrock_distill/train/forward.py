@@ -37,7 +37,9 @@ class ResponseLogits:
         self._shape = torch.Size()
         model.get_output_embeddings().register_forward_pre_hook(self._pick)
         last = getattr(getattr(model.base_model, "layers", [None])[-1], "mlp", None)
-        if last is not None and type(last).__name__.endswith("MLP"):  # dense: one tensor in, one out, each position by itself
+        if last is not None and type(last).__name__.endswith(
+            "MLP"
+        ):  # dense: one tensor in, one out, each position by itself
             last.register_forward_pre_hook(self._pick)
             last.register_forward_hook(self._spread)
 

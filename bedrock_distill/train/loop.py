@@ -32,6 +32,8 @@ __all__ = ["METRICS_FILE", "learning_rate_at", "train"]
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_BATCH = 64
 """Records validated at once."""
+BETAS = (0.9, 0.95)
+"""AdamW's memories: runs here have hundreds of steps, and a second moment that remembers a thousand would lag behind."""
 
 
 class _StoppedError(Exception):
@@ -62,7 +64,7 @@ def _optimizer(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optim
         {"params": others, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=config.peak_learning_rate, fused=True
+        [group for group in groups if group["params"]], lr=config.peak_learning_rate, betas=BETAS, fused=True
     )
 
 

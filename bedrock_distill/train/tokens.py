@@ -40,7 +40,8 @@ CHAT_TEMPLATE = (
 )
 """ChatML: understood by every serving stack, and spelled out in the exported tokenizer."""
 
-ROLE_WORDS = "system\nuser\nassistant\n"
+HEADERS = tuple(f"{TURN_START}{role}\n" for role in ("system", "user", "assistant")) + (f"{TURN_END}\n",)
+"""What surrounds a turn, each one token: spelled out they would be a third of a short message."""
 
 
 def _empty_tokenizer() -> Tokenizer:
@@ -57,7 +58,7 @@ def _wrap(tokenizer: Tokenizer) -> Any:
         tokenizer_object=tokenizer,
         pad_token=PADDING,
         eos_token=TURN_END,
-        additional_special_tokens=[TURN_START],
+        additional_special_tokens=[TURN_START, *HEADERS],
         clean_up_tokenization_spaces=False,
         padding_side="left",
         chat_template=CHAT_TEMPLATE,
@@ -69,7 +70,7 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
 
     Args:
         texts: Read once, not kept.
-        vocab_size: Most words to learn, with 256 bytes and 3 special tokens among them.
+        vocab_size: Most words to learn, with 256 bytes and 7 special tokens among them.
 
     Returns:
         A `PreTrainedTokenizerFast` with a chat template.
@@ -78,23 +79,17 @@ def learn_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=2,
-        special_tokens=[PADDING, TURN_START, TURN_END],
+        special_tokens=[PADDING, TURN_START, TURN_END, *HEADERS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_with_roles(texts), trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     return _wrap(tokenizer)
-
-
-def _with_roles(texts: Iterable[str]) -> Iterable[str]:
-    yield ROLE_WORDS
-    yield ROLE_WORDS  # twice: a word seen once is not learned
-    yield from texts
 
 
 def byte_tokenizer() -> Any:
     """One token a byte: what a base model that has seen no data uses."""
-    return learn_tokenizer((), vocab_size=3 + 256)
+    return learn_tokenizer((), vocab_size=3 + len(HEADERS) + 256)
 
 
 def load_tokenizer(model_dir: Path) -> Any:

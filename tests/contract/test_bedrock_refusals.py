@@ -66,6 +66,15 @@ def llama(student, teacher_id="meta.llama3-1-70b-instruct-v1:0", **more):
     return {"baseModelIdentifier": f"meta.{student}-v1:0:128k", **teacher(teacher_id), **more}
 
 
+def to_log_group(role, large=None):
+    config = {"logGroupName": "group", "roleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
+    return {
+        "loggingConfig": {
+            "cloudWatchConfig": config | ({} if large is None else {"largeDataDeliveryS3Config": large})
+        }
+    }
+
+
 WEST = {"region": "us-west-2"}
 NOVA_LEGACY, LLAMA_LEGACY = "us.amazon.nova-premier-v1:0", "meta.llama3-1-405b-instruct-v1:0"
 LEGACY = "marked by provider as Legacy"
@@ -202,6 +211,7 @@ TABLE = [
         ({"jobIdentifier": "no_underscore"}, INVALID, "regular expression pattern"),
         ({"jobIdentifier": "triage"}, CONFLICT, "its status is Completed"),
         ({"jobIdentifier": "{job}"}, CONFLICT, "its status is Completed"),
+        ({"jobIdentifier": "triage"}, ABSENT, "", WEST),
     ),
     *rows(
         "GetFoundationModel",
@@ -242,6 +252,7 @@ TABLE = [
         ({"modelIdentifier": NO_MODEL}, ABSENT, "abcdefghijkl"),
         ({"modelIdentifier": "two--hyphens"}, INVALID, "regular expression pattern"),
         ({"modelIdentifier": "{model}"}, CONFLICT, "in use by the custom model deployment live"),
+        ({"modelIdentifier": "triage-model"}, ABSENT, "", WEST),
     ),
     *rows(
         "CreateCustomModelDeployment",
@@ -283,12 +294,15 @@ TABLE = [
         ({"modelArn": "triage-model"}, INVALID, ""),
         ({"customModelDeploymentIdentifier": "nothing"}, ABSENT, "nothing"),
         ({"customModelDeploymentIdentifier": "two--hyphens"}, INVALID, "regular expression pattern"),
+        ({"modelArn": "{llama}"}, ABSENT, "custom-model"),
+        ({}, ABSENT, "live", WEST),
     ),
     *rows(
         "DeleteCustomModelDeployment",
         ({"customModelDeploymentIdentifier": "nothing"}, ABSENT, "nothing"),
         ({"customModelDeploymentIdentifier": NO_DEPLOYMENT}, ABSENT, "abcdefghijkl"),
         ({"customModelDeploymentIdentifier": "two--hyphens"}, INVALID, "regular expression pattern"),
+        ({}, ABSENT, "live", WEST),
     ),
     *rows(
         "PutModelInvocationLoggingConfiguration",
@@ -307,12 +321,19 @@ TABLE = [
             "Failed to validate permissions for log group: none",
         ),
         ({"loggingConfig.cloudWatchConfig": {"logGroupName": "none"}}, INVALID, "must not be null"),
+        (to_log_group("nobody"), INVALID, "There is no such role"),
+        (to_log_group("untrusting"), INVALID, "its trust policy does not let bedrock"),
+        (to_log_group("distiller"), INVALID, "its trust policy does not let bedrock"),
+        (to_log_group("mute"), INVALID, "The role needs logs:CreateLogStream"),
+        (to_log_group("logger", {"bucketName": "no-such-bucket"}), INVALID, "There is no such bucket"),
+        (to_log_group("logger", {"bucketName": "acme"}), INVALID, "bucket policy must let bedrock.amazonaws.com"),
     ),
     *rows(
         "TagResource",
         ({"resourceARN": REMOVED}, INVALID, "must not be null"),
         ({"tags": REMOVED}, INVALID, "must not be null"),
         ({"resourceARN": NO_JOB}, ABSENT, "abcdefghijkl"),
+        ({}, ABSENT, "", WEST),
         ({"resourceARN": "arn:aws:s3:::a-bucket-name"}, INVALID, "regular expression pattern"),
         ({"resourceARN": "short"}, INVALID, "greater than or equal to 20"),
         ({"tags": [{"key": "k"}]}, INVALID, "must not be null"),
@@ -328,6 +349,7 @@ TABLE = [
         ({"tagKeys": REMOVED}, INVALID, "must not be null"),
         ({"tagKeys": [7]}, INVALID, "must be a string"),
         ({"tagKeys": [""]}, INVALID, "greater than or equal to 1"),
+        ({"resourceARN": "{job}"}, ABSENT, "", WEST),
     ),
     *rows(
         "ListTagsForResource",
@@ -354,9 +376,14 @@ def stage():
             modelDeploymentName="live", modelArn=stage.names["model"], clientRequestToken="known-token"
         )["customModelDeploymentArn"]
         _make_roles(stage)
+        stage.cloud.boto3_session().client("logs").create_log_group(logGroupName="group")
         unchecked = Config(parameter_validation=False)
+        doors = {"process": None, "http": stage.cloud.serve().url}
         stage.clients = {
-            region: stage.cloud.boto3_session(region).client("bedrock", config=unchecked)
+            (door, region): stage.cloud.boto3_session(region).client(
+                "bedrock", config=unchecked, endpoint_url=url
+            )
+            for door, url in doors.items()
             for region in ("us-east-1", "us-west-2")
         }
         stage.names["llama"] = _llama(stage)
@@ -369,6 +396,11 @@ def _make_roles(stage):
     stage.role("new", old=False)
     stage.role("powerless", statements=[])
     stage.role("reader", statements=reading)
+    anyone_here = stage.trust(StringEquals={"aws:SourceAccount": ACCOUNT})
+    stage.role("mute", trust=anyone_here, statements=[])
+    stage.role(
+        "logger", trust=anyone_here, statements=[{"Effect": "Allow", "Action": "logs:*", "Resource": "*"}]
+    )
     stage.region = "us-west-2"
     writing = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]
     stage.role("west", statements=writing)
@@ -376,7 +408,7 @@ def _make_roles(stage):
 
 
 def _llama(stage):
-    """A custom model whose base cannot be deployed on demand."""
+    """A custom model whose base cannot be deployed on demand; beside it, a job with too few prompts."""
     answer = stage.world.teachers[TEACHER]
     stage.world.teachers = {**stage.world.teachers, "meta.llama3-1-70b-instruct-v1:0": answer}
     request = stage.request(
@@ -391,8 +423,14 @@ def _llama(stage):
             }
         },
     )
-    west = stage.clients["us-west-2"]
+    west = stage.clients["process", "us-west-2"]
     west.create_model_customization_job(**request)
+    few = stage.prompts(99, key="in/few.jsonl")
+    stage.put("in/few.jsonl", stage.read(few.removeprefix("s3://acme/")), bucket="acme-west")
+    names = {"jobName": "few", "customModelName": "few"}
+    west.create_model_customization_job(
+        **{**request, **names, "trainingDataConfig": {"s3Uri": "s3://acme-west/in/few.jsonl"}}
+    )
     assert stage.cloud.clock.settle(20)
     return west.get_model_customization_job(jobIdentifier="llama")["outputModelArn"]
 
@@ -440,9 +478,10 @@ def changed(params, change, names):
     return params
 
 
+@pytest.mark.parametrize("door", ["process", "http"])
 @pytest.mark.parametrize("row", TABLE, ids=str)
-def test_a_bad_input_is_refused_with_the_modelled_error(stage, row):
-    client = stage.clients[row.region]
+def test_a_bad_input_is_refused_with_the_modelled_error(stage, row, door):
+    client = stage.clients[door, row.region]
     params = changed(working(stage, row.operation), row.change, stage.names)
     with pytest.raises(ClientError, match=row.says or None) as caught:
         getattr(client, xform_name(row.operation))(**params)
@@ -455,6 +494,14 @@ def test_a_bad_input_is_refused_with_the_modelled_error(stage, row):
     assert (
         answer["ResponseMetadata"]["HTTPStatusCode"] == modelled[row.code].metadata["error"]["httpStatusCode"]
     )
+
+
+@pytest.mark.parametrize("door", ["process", "http"])
+def test_ninety_nine_prompts_are_taken_and_fail_in_aws_s_words(stage, door):
+    job = stage.clients[door, "us-west-2"].get_model_customization_job(jobIdentifier="few")
+    assert job["status"] == "Failed"
+    assert "Input data must have at minimum 100 valid prompts" in job["failureMessage"]
+    assert "outputModelArn" not in job
 
 
 def test_every_operation_has_its_rows(stage):

@@ -32,8 +32,8 @@ def content(*blocks):
     return {"messages": [{"role": "user", "content": list(blocks)}]}
 
 
-@pytest.fixture(scope="module")
-def runtime():
+@pytest.fixture(scope="module", params=["process", "http"])
+def runtime(request):
     with Cloud(teachers={PRO: lambda _: "yes"}) as cloud:
         tables = Tables(cloud.world, "us-east-1")
         now = cloud.clock.now()
@@ -52,7 +52,8 @@ def runtime():
         )
         # botocore's own checks are off: what it would stop must be stopped by the cloud.
         config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
-        yield cloud.boto3_session().client("bedrock-runtime", config=config)
+        url = cloud.serve().url if request.param == "http" else None
+        yield cloud.boto3_session().client("bedrock-runtime", config=config, endpoint_url=url)
 
 
 MODEL_IDS = {

@@ -41,3 +41,36 @@ def test_loading_the_plugin_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_marker_that_would_be_passed_over_is_an_error(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.local_cloud('polls')\ndef test_it(local_cloud): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "takes named arguments only" in done.stdout
+
+
+def test_a_strangers_tests_notice_nothing_of_the_plugin(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import sys\ndef test_it(request):\n"
+        "    assert request.fixturenames == ['request']\n"
+        "    assert not {'boto3', 'botocore', 'moto', 'torch'} & set(sys.modules)\n"
+    )
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "error",
+        "--strict-markers",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bedrock_distill.records.schema import Record
 
 SYSTEM = "Sort this support mail. Answer in JSON: category, priority, team, refund."
-PROMPTS, HELD_OUT, SEED = 1_600, 200, 7
+PROMPTS, HELD_OUT, SEED = 6_000, 300, 7
 
 _HELD_OUT_SHARE = 0.125
 """Of the messages made of familiar phrases only, how many the hash sends to the held-out file."""

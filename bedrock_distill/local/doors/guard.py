@@ -54,7 +54,7 @@ class NetworkGuard:
             host = urlsplit(request.url).hostname or request.url
             raise refusal(
                 f"A request to {host} was held back, because a local cloud is open. A client that was made before the "
-                "cloud opened would reach AWS: make it inside the cloud.",
+                "cloud opened, or by a session that was, would reach AWS: make both inside the cloud.",
                 host,
             )
 

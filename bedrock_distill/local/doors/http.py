@@ -1,7 +1,7 @@
 """The door over loopback HTTP, for other processes, other languages, the AWS CLI and asynchronous clients.
 
-werkzeug serves, with a thread for each connection, on 127.0.0.1 only. HTTP/1.1: connections are kept, and event streams go
-out frame by frame in chunked encoding.
+werkzeug serves on 127.0.0.1 only, with a connection and a thread for each request. Event streams go out frame by frame in
+chunked encoding.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import contextlib
 import logging
 import socket
 import threading
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
@@ -31,6 +33,8 @@ __all__ = ["Server"]
 log = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _RAW_HEADERS = "local_cloud.headers"
+_LARGEST_BODY = 5 << 30
+"""What S3 takes in one request."""
 
 
 class Server:
@@ -158,18 +162,26 @@ class _Application:
         self._gateway = gateway
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        request = _wire(environ)
+        request = _head(environ)
         try:
-            response = self._gateway.handle(request, door="http")
+            response = self._gateway.handle(replace(request, body=_body(environ)), door="http")
         except Disconnected:
             raise
+        except _UnreadableBodyError as error:
+            response = _refusal(request, "IncompleteBody", str(error), 400)
         except NotServedError as error:
-            response = _not_served(request, error)
+            response = _refusal(request, "NotImplementedException", str(error), 501)
         except Exception:
             log.exception("The local cloud failed at %s %s", request.method, request.path)
-            response = _failed(request)
+            response = _refusal(
+                request, "InternalServerException", "The local cloud failed; its log says where.", 500
+            )
         start_response(f"{response.status} {_phrase(response.status)}", _framed(request, response))
         return response.pieces()
+
+
+class _UnreadableBodyError(Exception):
+    """The body is not what its headers promise: a client that broke off, or one that cannot count."""
 
 
 def _framed(request: WireRequest, response: WireResponse) -> list[tuple[str, str]]:
@@ -189,31 +201,49 @@ def _phrase(status: int) -> str:
         return "Unknown"
 
 
-def _failed(request: WireRequest) -> WireResponse:
+def _refusal(request: WireRequest, code: str, message: str, status: int) -> WireResponse:
+    """An answer to a request that no service has seen."""
     signature = request.signature
     dialect = dialect_of(request, signature.service if signature else "")
-    return render_plain_error(
-        dialect,
-        "InternalServerException",
-        "The local cloud failed; its log says where.",
-        request_id="local-cloud",
-        status=500,
-    )
+    return render_plain_error(dialect, code, message, request_id="local-cloud", status=status)
 
 
-def _not_served(request: WireRequest, error: NotServedError) -> WireResponse:
-    dialect = dialect_of(request, error.signing_name)
-    return render_plain_error(
-        dialect, "NotImplementedException", str(error), request_id="local-cloud", status=501
-    )
-
-
-def _wire(environ: dict[str, Any]) -> WireRequest:
-    stream = environ["wsgi.input"]
-    chunked = environ.get("wsgi.input_terminated", False)
-    body = stream.read() if chunked else stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+def _head(environ: dict[str, Any]) -> WireRequest:
+    """The request without its body."""
     # RAW_URI keeps the escapes that PATH_INFO has lost: an ARN in a path carries slashes.
-    url = environ["RAW_URI"]
-    if not url.startswith("http"):
-        url = f"http://{environ.get('HTTP_HOST') or _HOST}{url}"
-    return WireRequest(environ["REQUEST_METHOD"], url, environ[_RAW_HEADERS], body)
+    target = environ["RAW_URI"]
+    url = target if target.startswith("http") else f"http://{environ.get('HTTP_HOST') or _HOST}{target}"
+    if not _is_readable(url):
+        url = f"http://{_HOST}/{target.lstrip('/')}"
+    return WireRequest(environ["REQUEST_METHOD"], url, environ[_RAW_HEADERS])
+
+
+def _is_readable(url: str) -> bool:
+    """Whether host and port can be told; a client may write anything into its Host header."""
+    try:
+        return bool(urlsplit(url).hostname) and (urlsplit(url).port or 0) >= 0
+    except ValueError:
+        return False
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    """The whole body.
+
+    Raises:
+        _UnreadableBodyError: If it ends early or its framing is broken. Half an object must not be stored as a whole one.
+    """
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated", False):
+        try:
+            return bytes(stream.read())
+        except (OSError, ValueError) as error:
+            raise _UnreadableBodyError(f"The chunks of the body cannot be read: {error}") from error
+    promised = environ.get("CONTENT_LENGTH") or "0"
+    if not (promised.isdecimal() and int(promised) <= _LARGEST_BODY):
+        raise _UnreadableBodyError(
+            f"A body has a Content-Length from 0 to {_LARGEST_BODY}, not {promised!r}."
+        )
+    body = bytes(stream.read(int(promised)))
+    if len(body) < int(promised):
+        raise _UnreadableBodyError(f"The body ended after {len(body)} of {promised} bytes.")
+    return body

@@ -8,6 +8,7 @@ client that was made before the cloud opened has no handler and meets the guard;
 from __future__ import annotations
 
 import io
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import botocore.loaders
 import botocore.session
 from urllib3.exceptions import ProtocolError
 
+from bedrock_distill.errors import SpecError
 from bedrock_distill.local.doors.environment import ACCESS_KEY, SECRET_KEY
 from bedrock_distill.local.doors.guard import NetworkGuard, refusal
 from bedrock_distill.local.gateway.effects import Disconnected
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
     from bedrock_distill.local.gateway.gateway import Gateway
     from bedrock_distill.local.moto_bridge import Moto
 
-__all__ = ["ProcessDoor"]
+__all__ = ["ProcessDoor", "refuse_other_doors"]
 
 _EVENT = "before-send"
+_MOCK_AWS_KEY = "FOOBARKEY"
+"""What mock_aws puts into the environment, which alone tells that it has begun."""
+_WHO_AM_I = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
 
 
 class ProcessDoor:
@@ -118,6 +123,13 @@ class ProcessDoor:
         return _aws_response(request.url, response)
 
     def _check_open(self, service: str, operation: str) -> None:
+        if os.environ.get("AWS_ACCESS_KEY_ID") == _MOCK_AWS_KEY:
+            raise refusal(
+                "moto's mock_aws was started inside the local cloud: it answers every request a second time, and what the "
+                f"cloud's S3 and IAM held is gone. {service}:{operation} was not answered. Use the cloud alone.",
+                service,
+                operation,
+            )
         if not self._open:
             raise refusal(
                 f"This client was made in a local cloud that is closed, so {service}:{operation} was not sent. "
@@ -125,6 +137,26 @@ class ProcessDoor:
                 service,
                 operation,
             )
+
+
+def refuse_other_doors() -> None:
+    """Refuse to open where somebody else answers boto3 already: a request is shown to everyone, so it would take effect twice.
+
+    Raises:
+        SpecError: If a request that nobody sends is answered.
+    """
+    if _answered_elsewhere():
+        raise SpecError(
+            "moto's mock_aws, or something like it, is active, and it would answer every request a second time. Open the "
+            "local cloud outside of it: S3, IAM and STS are in the cloud already."
+        )
+
+
+def _answered_elsewhere() -> bool:
+    request = botocore.awsrequest.AWSRequest("POST", "https://sts.us-east-1.amazonaws.com/", data=_WHO_AM_I)
+    events: Any = botocore.session.Session().get_component("event_emitter")
+    answers = events.emit(f"{_EVENT}.sts.GetCallerIdentity", request=request.prepare())
+    return any(answer is not None for _, answer in answers)
 
 
 @cache

@@ -53,8 +53,10 @@ def _strike(strikes: Iterable[Fault], call: LoggedCall, faults: Faults, clock: L
             clock.sleep(fault.latency_s)
         if fault.cut_stream_after is not None:
             continue  # it strikes while the answer is read
-        if fault.crash and call.door == "process":
-            raise faults.crash(fault, call.operation)
+        if fault.crash:
+            death = faults.crash(fault, call.operation)
+            if call.door == "process":
+                raise death
         if fault.disconnect or fault.crash:
             raise Disconnected(f"A fault rule dropped the connection of {call.name}.")
         if fault.code is not None:
@@ -87,6 +89,7 @@ def _cut(fault: Fault, frames: Iterator[bytes], stream: Any, call: LoggedCall) -
     try:
         for _, frame in zip(range(fault.cut_stream_after or 0), frames, strict=False):
             yield frame
+        call.code = fault.code or Disconnected.__name__
         if fault.code is None:
             raise Disconnected(f"A fault rule cut the event stream after {fault.cut_stream_after} events.")
         yield encode_exception(stream, _error(fault, fault.code, call))

@@ -2,10 +2,14 @@ import boto3
 import pytest
 from botocore.exceptions import (
     ClientError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
     ReadTimeoutError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
 )
 
 from bedrock_distill import errors
@@ -109,3 +113,52 @@ def test_an_unreachable_endpoint_may_be_tried_again_and_a_silent_one_may_not():
     assert translate(unreachable, service="s3", operation="X").retryable
     silent = ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
     assert not translate(silent, service="bedrock-runtime", operation="Converse").retryable
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnauthorizedSSOTokenError(),
+        SSOTokenLoadError(error_msg="Token for sso does not exist"),
+        TokenRetrievalError(provider="sso", error_msg="expired"),
+        CredentialRetrievalError(provider="process", error_msg="it failed"),
+    ],
+)
+def test_credentials_that_could_not_be_fetched_are_an_access_error_that_says_how_to_renew_them(error):
+    translated = translate(error, service="sts", operation="GetCallerIdentity")
+    assert isinstance(translated, errors.AccessDeniedError)
+    assert "aws sso login" in str(translated)
+
+
+@pytest.mark.parametrize(
+    "code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidAccessKeyId"]
+)
+def test_credentials_that_are_no_good_are_not_blamed_on_permissions(code):
+    error = translate(_client_error(code, 403), service="bedrock", operation="X")
+    assert isinstance(error, errors.AccessDeniedError)
+    assert "credentials" in str(error)
+    assert "model is granted" not in str(error)
+
+
+def test_only_bedrock_is_said_to_grant_models():
+    said = str(translate(_client_error("AccessDenied", 403), service="iam", operation="GetRole"))
+    assert "model" not in said
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_server_error_without_a_known_code_may_be_tried_again(status):
+    error = translate(_client_error("Unheard", status), service="bedrock", operation="X")
+    assert error.retryable
+
+
+def test_a_bare_429_is_throttling():
+    error = translate(_client_error("429", 429), service="bedrock", operation="X")
+    assert isinstance(error, errors.ThrottledError)
+    assert error.retryable
+
+
+def test_a_silent_answer_of_the_control_plane_may_be_asked_for_again():
+    """Every such request carries a token or changes nothing, so a second one is never a second job."""
+    silent = ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
+    assert translate(silent, service="bedrock", operation="GetModelCustomizationJob").retryable
+    assert translate(silent, service="bedrock", operation="CreateModelCustomizationJob").retryable

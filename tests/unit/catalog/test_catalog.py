@@ -169,3 +169,35 @@ def test_a_wrong_override_says_what_is_wrong_and_where(tmp_path, text, says):
 def test_an_override_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(SpecError, match="Could not read"):
         load_catalog(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("text", ["model = [1]\n", 'price = ["x"]\n', "pair = [[1]]\n"])
+def test_rows_that_are_no_tables_are_refused(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=r"\[\[model\]\]"):
+        load_catalog(path)
+
+
+def test_a_row_that_an_override_adds_twice_is_one_row(tmp_path):
+    path = tmp_path / "mine.toml"
+    row = '[[price]]\nmodel = "m"\nkind = "input_1k_tokens"\nusd = {}\nsource = "x"\nas_of = 2026-11-01\n'
+    path.write_text(row.format(1.0) + row.format(2.0))
+    (price,) = [price for price in load_catalog(path).prices if price.model == "m"]
+    assert price.usd == 2.0
+
+
+@pytest.mark.parametrize("usd", ["-1.0", "nan", "inf"])
+def test_a_price_is_a_number_from_zero(tmp_path, usd):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f'[[price]]\nmodel = "m"\nkind = "input_1k_tokens"\nusd = {usd}\nsource = "x"\nas_of = 2026-11-01\n'
+    )
+    with pytest.raises(SpecError, match="usd"):
+        load_catalog(path)
+
+
+def test_a_profile_is_not_one_of_another_partition():
+    model = load_catalog().model("amazon.nova-pro-v1:0")
+    assert model.profile_for("us-gov-west-1") is None
+    assert model.profile_for("us-west-2") == "us.amazon.nova-pro-v1:0"

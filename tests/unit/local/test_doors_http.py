@@ -171,6 +171,16 @@ def test_a_crash_over_http_is_a_dropped_connection(serve, fake):
         over_http("bedrock").list_custom_models()
 
 
+def test_a_crashing_block_counts_the_calls_of_other_processes_too(serve, fake):
+    cloud, _, over_http = serve({"bedrock": fake(list_custom_models={})})
+    with cloud.faults.crashing(1) as crash, pytest.raises(ConnectionClosedError):
+        over_http("bedrock").list_custom_models()
+    assert (crash.happened, crash.operation) == (True, "ListCustomModels")
+    with cloud.faults.crashing(2) as crash:
+        over_http("bedrock").list_custom_models()
+    assert not crash.happened
+
+
 def test_a_cut_stream_is_a_broken_connection_for_the_client(serve, fake):
     runtime = fake(converse_stream=lambda _: {"stream": iter(_pieces("a", "b", "c"))})
     _, __, over_http = serve({"bedrock-runtime": runtime}, faults=[Fault(cut_stream_after=2)])
@@ -229,6 +239,46 @@ def test_a_body_in_chunks_is_read(serve, fake, deployment_arn):
     assert connection.getresponse().status == 200
     connection.close()
     assert runtime.calls[0].params["body"] == b'{"a":1}'
+
+
+def _say(server, text):
+    """Send bytes and no more, and read to the end of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(text.replace("\n", "\r\n").encode())
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode()
+
+
+PUT = "PUT /a-bucket/half HTTP/1.1\nHost: localhost\nAuthorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "Content-Length: 100\n\nonly this",
+        "Content-Length: many\n\nx",
+        "Content-Length: -1\n\nx",
+        "Content-Length: 5368709121\n\nx",
+        "Transfer-Encoding: chunked\n\nzz\nx\n0\n\n",
+        "Transfer-Encoding: chunked\n\n50\nonly this",
+    ],
+)
+def test_half_a_body_is_refused_and_not_stored(serve, rest):
+    cloud, server, _ = serve()
+    cloud.bucket("a-bucket")
+    answer = _say(server, PUT + rest)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "<Code>IncompleteBody</Code>" in answer
+    assert boto3.client("s3").list_objects_v2(Bucket="a-bucket")["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("host", ["[::1]:80", "[::1", "a b", "a:b", "a:99999", ":80", "é"])
+def test_whatever_host_a_client_asks_for_it_is_answered(serve, host):
+    cloud, server, _ = serve()
+    cloud.bucket("a-bucket")
+    answer = _say(server, (PUT + "Content-Length: 1\n\nx").replace("localhost", host))
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert boto3.client("s3").get_object(Bucket="a-bucket", Key="half")["Body"].read() == b"x"
 
 
 def test_a_presigned_url_works(serve):

@@ -12,6 +12,7 @@ import botocore.handlers
 import botocore.httpsession
 import botocore.session
 import pytest
+from moto import mock_aws
 
 from bedrock_distill.errors import ServiceError, SpecError
 from bedrock_distill.local.cloud import Cloud
@@ -66,13 +67,15 @@ def test_a_default_session_from_before_does_not_reach_aws(bedrock, open_cloud, m
     assert boto3.DEFAULT_SESSION is before
 
 
-def test_a_client_from_before_is_held_back(open_cloud, monkeypatch):
+def test_a_client_and_a_session_from_before_are_held_back(open_cloud, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "real")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
-    old = boto3.Session(region_name="us-east-1").client("bedrock")
+    session = boto3.Session(region_name="us-east-1")
+    old = session.client("bedrock")
     open_cloud()
-    with pytest.raises(ServiceError, match=r"bedrock\.us-east-1\.amazonaws\.com was held back"):
-        old.list_custom_models()
+    for client in (old, session.client("bedrock")):
+        with pytest.raises(ServiceError, match=r"bedrock\.us-east-1\.amazonaws\.com was held back.*session"):
+            client.list_custom_models()
 
 
 def test_a_client_that_outlives_the_cloud_is_refused(bedrock, open_cloud):
@@ -182,10 +185,43 @@ def test_a_closed_cloud_says_so():
         Cloud().boto3_session()
 
 
-def test_mock_aws_and_the_cloud_exclude_each_other(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "FOOBARKEY")  # what mock_aws sets
-    with pytest.raises(SpecError, match="mock_aws is active"):
+@pytest.mark.parametrize("config", [{}, {"core": {"mock_credentials": False}}])
+def test_the_cloud_does_not_open_inside_mock_aws(config):
+    with mock_aws(config=config), pytest.raises(SpecError, match="mock_aws, or something like it, is active"):
         Cloud().open()
+
+
+def test_mock_aws_inside_the_cloud_is_told_at_the_next_call(open_cloud):
+    open_cloud()
+    with mock_aws(), pytest.raises(ServiceError, match="mock_aws was started inside the local cloud"):
+        boto3.client("s3").list_buckets()
+
+
+def test_mock_aws_works_before_and_after_the_cloud(open_cloud):
+    def mocked():
+        with mock_aws():
+            s3 = boto3.client("s3", region_name="us-east-1")
+            s3.create_bucket(Bucket="mocked")
+            return [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+    assert mocked() == ["mocked"]
+    cloud = open_cloud()
+    cloud.bucket("a-bucket")
+    assert [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]] == ["a-bucket"]
+    cloud.close()
+    assert mocked() == ["mocked"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # what newer Pythons say of threads and forks
+def test_a_forked_process_leaves_the_cloud_to_its_parent(open_cloud):
+    cloud = open_cloud()
+    cloud.serve()
+    child = os.fork()
+    if child == 0:
+        cloud.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert cloud.world.workdir.is_dir()
 
 
 def test_events_arrive_when_they_are_made(fake, open_cloud):

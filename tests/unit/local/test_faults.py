@@ -205,6 +205,20 @@ def test_a_stream_may_end_with_an_error_after_so_many_events(open_cloud, fake):
     assert cloud.calls.last.status == 200
 
 
+@pytest.mark.parametrize(("code", "logged"), [(None, "Disconnected"), ("ModelStreamErrorException",) * 2])
+def test_the_log_says_that_a_stream_was_cut(open_cloud, fake, code, logged):
+    pieces = [{"messageStart": {"role": "assistant"}}, {"messageStop": {"stopReason": "end_turn"}}]
+    cloud = open_cloud(
+        {"bedrock-runtime": fake(converse_stream=lambda _: {"stream": iter(pieces)})},
+        faults=[Fault(cut_stream_after=1, code=code)],
+    )
+    stream = boto3.client("bedrock-runtime").converse_stream(modelId=MODEL, messages=MESSAGES)["stream"]
+    with pytest.raises((EventStreamError, ProtocolError)):
+        list(stream)
+    assert (cloud.calls.last.status, cloud.calls.last.code) == (200, logged)
+    assert not cloud.calls.last.ok
+
+
 def test_a_file_is_sent_whole_again_after_a_fault(open_cloud, tmp_path):
     cloud = open_cloud(faults=[Fault(operation="PutObject", disconnect=True, nth=1)])
     source = tmp_path / "file"

@@ -157,3 +157,27 @@ def test_every_step_has_an_id_and_says_what_it_does():
 
 def test_a_plan_turns_into_plain_values():
     assert msgspec.json.decode(msgspec.json.encode(a_plan().to_dict()))["steps"][0]["type"] == "stage-file"
+
+
+@pytest.mark.parametrize("limit", [float("nan"), -1.0])
+def test_a_budget_that_is_no_number_lets_nothing_through(limit):
+    with pytest.raises(OverBudgetError):
+        a_plan().within(limit)
+
+
+def test_a_later_versions_plan_with_steps_unknown_here_still_asks_to_plan_again():
+    document = json.loads(a_plan().to_json())
+    document |= {"version": 2, "steps": [{"type": "fly-to-the-moon"}]}
+    with pytest.raises(PlanError, match="version 2"):
+        Plan.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"{", b"3", b'"text"', b'{"version": "1"}'])
+def test_bytes_that_are_no_plan_are_refused(text):
+    with pytest.raises(PlanError, match="not a plan"):
+        Plan.from_json(text)
+
+
+def test_a_plan_that_was_only_laid_out_anew_is_the_same_plan():
+    text = json.dumps(json.loads(a_plan().to_json()), indent=4, sort_keys=True)
+    assert Plan.from_json(text) == a_plan()

@@ -19,8 +19,8 @@ def test_only_bedrock_for_this_accounts_jobs_in_this_region_may_assume_the_role(
     )
 
 
-def test_the_role_reads_the_staged_object_and_no_other():
-    assert statements()["ReadPrompts"]["Resource"] == ["arn:aws:s3:::acme/out/staged/0123-p.jsonl"]
+def test_the_role_reads_the_folder_of_staged_objects_and_no_other():
+    assert statements()["ReadPrompts"]["Resource"] == ["arn:aws:s3:::acme/out/staged/*"]
     assert statements()["ListPrompts"]["Condition"] == {"StringLike": {"s3:prefix": ["out/staged/*"]}}
 
 

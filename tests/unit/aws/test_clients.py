@@ -1,0 +1,50 @@
+"""The gate itself: what it does before anything is sent, and what it says when it cannot begin."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+
+from bedrock_distill.aws import Clients
+from bedrock_distill.errors import SpecError
+
+
+def session():
+    return boto3.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="hidden")
+
+
+def test_an_endpoint_that_is_no_url_is_named():
+    with pytest.raises(SpecError, match="'localhost:4566'.*http://") as caught:
+        _ = Clients(boto_session=session(), endpoint_url="localhost:4566").account_id
+    assert caught.value.field == "endpoint_url"
+
+
+def test_a_region_that_cannot_be_one_is_named():
+    with pytest.raises(SpecError, match="us east"):
+        _ = Clients(boto_session=session(), region="us east 1").account_id
+
+
+def test_a_profile_that_the_environment_names_is_told_by_its_name(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(SpecError, match="nobody") as caught:
+        Clients()
+    assert "None" not in str(caught.value)
+
+
+def test_half_a_set_of_credentials_is_an_error_of_ours(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    with pytest.raises(Exception, match="AWS_SECRET_ACCESS_KEY") as caught:
+        _ = Clients(region="us-east-1").account_id
+    assert type(caught.value).__module__ == "bedrock_distill.errors"
+
+
+def test_no_region_is_said_before_anything_is_sent():
+    with pytest.raises(SpecError, match="AWS_REGION"):
+        _ = Clients(boto_session=boto3.Session(aws_access_key_id="x", aws_secret_access_key="y")).account_id
+
+
+def test_nothing_secret_is_in_its_repr():
+    shown = repr(Clients(boto_session=session(), endpoint_url="https://user:pass@proxy.example:8443/path"))
+    assert "pass" not in shown
+    assert "hidden" not in shown
+    assert "proxy.example:8443" in shown
