@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, duration, money_option
+from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bedrock_distill.apply import ApplyEvent
     from bedrock_distill.plan import Plan
-    from bedrock_distill.session import Session
 
 __all__ = ["command"]
 
@@ -44,35 +45,64 @@ def command(
     """Do what a plan (JSON from `bedrock-distill plan --out`) or a job file (TOML) says.
 
     Applying twice makes one thing; after a crash, apply again. With --wait, exit code 1 means that the job failed, 4
-    that it is still running.
+    that it is still running. A plan is applied in its own region.
     """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout says how long to wait: give --wait, too.")
+    stored = stored_plan(plan_or_job_file)
+    if stored is not None:
+        settings = replace(settings, region=settings.region or stored.region)
     session = settings.session()
-    plan = read_plan(session, plan_or_job_file)
+    plan = stored or session.plan(plan_or_job_file)
     if max_cost_usd is not None:
         plan.within(max_cost_usd)
+    check(plan, force=force)
     consent(settings, plan, given=yes)
-    with settings.progress("Staging") as progress:
-        handle = session.apply(plan, force=force, on_event=_narrate(settings, progress.update))
-    document: dict[str, Any] = {"fingerprint": plan.fingerprint, "arn": handle.arn}
-    if wait:
-        state = handle.wait(timeout_s=timeout, on_change=lambda seen: settings.note(narrate_state(seen)))
-        document |= {"status": state.status, "model_arn": state.model_arn}
-    settings.emit(document, "\n".join(str(value) for key, value in document.items() if key != "fingerprint"))
+    try:
+        with settings.progress("Staging") as progress:
+            handle = session.apply(plan, force=force, on_event=_narrate(settings, progress.update))
+        more = {"fingerprint": plan.fingerprint}
+        if wait:
+            wait_and_emit(settings, handle, timeout_s=timeout, text=_text, more=more)
+        else:
+            settings.emit(more | {"arn": handle.arn}, handle.arn)
+    except KeyboardInterrupt:
+        settings.note("What was done stays done: apply again, and it goes on from here.")
+        raise
 
 
-def read_plan(session: Session, path: str) -> Plan:
-    """The plan in a JSON file, or the one that a job file becomes."""
+def _text(document: dict[str, Any]) -> str:
+    return f"{document['arn']}\n{document['status']}\n{document['model_arn']}"
+
+
+def stored_plan(path: str) -> Plan | None:
+    """The plan that a file holds, or None where it holds something else, such as a spec.
+
+    Raises:
+        PlanError: If the file cannot be read, or the plan in it is broken.
+    """
+    from bedrock_distill.errors import PlanError
     from bedrock_distill.plan import Plan
-    from bedrock_distill.resources.jobfile import read_job_file
 
-    if path.endswith(".json"):
-        from bedrock_distill.errors import PlanError
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise PlanError(f"Could not read {path!r}: {error.strerror or error}.") from error
+    # By content, for a plan may be kept under any name: no job file begins with a brace.
+    return Plan.from_json(content) if content.lstrip()[:1] == b"{" or path.endswith(".json") else None
 
-        try:
-            return Plan.from_json(Path(path).read_bytes())
-        except OSError as error:
-            raise PlanError(f"Could not read the plan {path!r}: {error}") from error
-    return session.plan(read_job_file(path))
+
+def check(plan: Plan, *, force: bool) -> None:
+    """Refuse a plan that cannot work before anybody is asked to pay for it.
+
+    Raises:
+        PlanError: Unless it can work, or is forced.
+    """
+    from bedrock_distill.errors import PlanError
+
+    if plan.blockers and not force:
+        reasons = "".join(f"\n  {warning.code}: {warning.text}" for warning in plan.blockers)
+        raise PlanError(f"The plan {plan.name!r} cannot work:{reasons}\nIf you know better, give --force.")
 
 
 def consent(settings: Settings, plan: Plan, *, given: bool) -> None:
@@ -85,16 +115,13 @@ def consent(settings: Settings, plan: Plan, *, given: bool) -> None:
     paid = [step for step in plan.steps if step.bills and not step.done]
     if given or not paid:
         return
-    if not sys.stdin.isatty():
-        raise click.UsageError("This costs money, and there is no terminal to ask: give --yes to consent.")
-    settings.note(str(plan))
-    click.confirm(f"{paid[0].says}, which costs money. Go on?", abort=True, err=True)
-
-
-def narrate_state(state: Any) -> str:
-    """A job's or deployment's state in a line."""
-    phase = f": {state.phase}" if state.phase else ""
-    return f"{state.name}: {state.status}{phase}"
+    if sys.stdin.isatty():
+        # Whatever `--quiet` says: nobody can agree to what they have not seen.
+        click.echo(str(plan), err=True)
+    settings.confirm(
+        f"{paid[0].says}, which costs money. Go on?",
+        otherwise="This costs money, and there is no terminal to ask: give --yes to consent.",
+    )
 
 
 def _narrate(settings: Settings, update: Callable[[int, int | None], None]) -> Callable[[ApplyEvent], None]:

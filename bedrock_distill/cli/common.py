@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
+import math
 import os
 import sys
 from contextlib import contextmanager
@@ -49,9 +51,14 @@ class Settings:
     def emit(self, document: object, text: str | Callable[[], str]) -> None:
         """Print a result on stdout: the document as JSON, or the text for people."""
         if self.output == "json":
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=_jsonable))
+            shown = json.dumps(document, indent=2, ensure_ascii=False, default=_jsonable)
         else:
-            click.echo(text() if callable(text) else text)
+            shown = text() if callable(text) else text
+        try:
+            click.echo(shown)
+        except BrokenPipeError:
+            # The reader has gone (`| head`). That changes nothing of what was done, nor of the exit code that says so.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """Print a remark on stderr, unless `--quiet`."""
@@ -62,6 +69,21 @@ class Settings:
         """Print a remark on stderr that only `--verbose` wants."""
         if self.verbose:
             click.echo(text, err=True)
+
+    def confirm(self, question: str, *, otherwise: str) -> None:
+        """Ask a yes-or-no question on the terminal.
+
+        Args:
+            question: What to ask.
+            otherwise: What to say where there is no terminal to ask.
+
+        Raises:
+            click.UsageError: If nobody can be asked.
+            click.Abort: If the answer is no.
+        """
+        if not sys.stdin.isatty():
+            raise click.UsageError(otherwise)
+        click.confirm(question, abort=True, err=True)
 
     @contextmanager
     def progress(self, label: str, total: int | None = None) -> Iterator[Progress]:
@@ -80,9 +102,6 @@ class Progress:
         self._label, self._total, self._silent = label, total, silent
         self._bar: Any = None
         self._shown = -1
-        if not silent and sys.stderr.isatty():
-            self._bar = click.progressbar(length=total or 1, label=label, file=sys.stderr)
-            self._bar.__enter__()
         self._done = 0
 
     def update(self, done: int, total: int | None = None) -> None:
@@ -90,6 +109,10 @@ class Progress:
         self._total = total or self._total
         if self._silent:
             return
+        if self._bar is None and sys.stderr.isatty():
+            # Only now: many operations have nothing to do, and a bar that stays at zero looks like a hang.
+            self._bar = click.progressbar(length=self._total or 1, label=self._label, file=sys.stderr)
+            self._bar.__enter__()
         if self._bar is not None:
             self._bar.length = self._total or self._bar.length
             self._bar.update(done - self._done)
@@ -127,7 +150,9 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return function(Settings(**{name: kwargs.pop(name) for name in names}), *args, **kwargs)
+        settings = Settings(**{name: kwargs.pop(name) for name in names})
+        with _logs(settings):
+            return function(settings, *args, **kwargs)
 
     return functools.reduce(lambda command, option: option(command), reversed(options), wrapped)
 
@@ -153,7 +178,7 @@ class _Duration(click.ParamType[float]):
             seconds = float(number) * self._UNITS[unit]
         except ValueError:
             self.fail(f"{value!r} is not a duration: write 90, 90s, 15m, 6h or 2d.", param, ctx)
-        if seconds <= 0:
+        if not 0 < seconds < math.inf:
             self.fail(f"{value!r} is not a duration above zero.", param, ctx)
         return seconds
 
@@ -181,7 +206,29 @@ def table(rows: list[tuple[Any, ...]], header: tuple[str, ...]) -> str:
 
 
 def _color() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+class _ToStderr(logging.Handler):
+    """Prints what the library logs as the notes that commands print."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
+@contextmanager
+def _logs(settings: Settings) -> Iterator[None]:
+    """Show the library's warnings, and with `--verbose` every request that is tried again."""
+    log, edge = logging.getLogger("bedrock_distill"), logging.getLogger("bedrock_distill.aws")
+    handler = _ToStderr(logging.ERROR if settings.quiet else logging.NOTSET)
+    before = edge.level
+    log.addHandler(handler)
+    edge.setLevel(logging.INFO if settings.verbose else before)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        edge.setLevel(before)
 
 
 def _jsonable(value: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.apply import narrate_state
 from bedrock_distill.cli.common import Settings, common_options, duration, table
+from bedrock_distill.cli.waiting import wait_and_emit
+
+if TYPE_CHECKING:
+    from bedrock_distill.resources import Deployment
 
 __all__ = ["command"]
 
@@ -27,7 +30,7 @@ class _DefaultGroup(click.Group):
     "deploy", cls=_DefaultGroup, short_help="Deploy a custom model on demand; list and delete deployments."
 )
 def command() -> None:
-    """Deploy a custom model on demand; list and delete deployments.
+    """Deploy a custom model on demand; list, watch, update and delete deployments.
 
     `bedrock-distill deploy MODEL_ARN` is short for `deploy create MODEL_ARN`.
     """
@@ -60,12 +63,11 @@ def create(
         show_plan(settings, plan)
         return
     deployment = session.apply(plan)
-    status = deployment.status().status
     if wait:
-        status = deployment.wait(
-            timeout_s=timeout, on_change=lambda seen: settings.note(narrate_state(seen))
-        ).status
-    settings.emit({"arn": deployment.arn, "status": status}, deployment.arn)
+        wait_and_emit(settings, deployment, timeout_s=timeout, text=lambda document: str(document["arn"]))
+    else:
+        status = deployment.status().status
+        settings.emit({"arn": deployment.arn, "status": status}, deployment.arn)
 
 
 @command.command("list")
@@ -86,27 +88,74 @@ def list_deployments(settings: Settings, name: str | None) -> None:
     settings.emit(found, lambda: table(rows, ("deployment", "status", "created", "arn")))
 
 
+@command.command("show")
+@click.argument("deployment")
+@common_options
+def show(settings: Settings, deployment: str) -> None:
+    """Show one deployment, by name or ARN."""
+    document = _handle(settings, deployment).describe()
+    settings.emit(document, lambda: "\n".join(f"{key:<26} {value}" for key, value in document.items()))
+
+
+@command.command("wait")
+@click.argument("deployment")
+@click.option("--timeout", type=duration, default="1h", show_default=True, help="Wait this long at most.")
+@common_options
+def wait_for(settings: Settings, deployment: str, timeout: float) -> None:
+    """Wait until a deployment answers; exit code 1 if it failed, 4 if it does not answer after --timeout."""
+    from bedrock_distill.resources import Deployment
+
+    found = _handle(settings, deployment)
+    handle = Deployment(found.clients, found.status().arn)
+    wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["arn"]))
+
+
 @command.command("update")
 @click.argument("deployment")
 @click.argument("model")
 @click.option("--timeout", type=duration, default="1h", show_default=True, help="Wait this long at most.")
 @common_options
 def update(settings: Settings, deployment: str, model: str, timeout: float) -> None:
-    """Let DEPLOYMENT (its ARN) serve the custom model MODEL, under the same ARN."""
-    from bedrock_distill.resources import Deployment
-
-    handle = Deployment(settings.session().clients, deployment)
+    """Let DEPLOYMENT (its name or ARN) serve the custom model MODEL, under the same ARN."""
+    handle = _handle(settings, deployment)
     handle.update(model)
-    state = handle.wait(timeout_s=timeout, on_change=lambda seen: settings.note(narrate_state(seen)))
-    settings.emit({"arn": state.arn, "status": state.status, "model_arn": state.model_arn}, state.model_arn)
+    wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
 
 
 @command.command("delete")
 @click.argument("deployment")
 @common_options
 def delete(settings: Settings, deployment: str) -> None:
-    """Delete a deployment, by its ARN or name; the custom model stays."""
-    from bedrock_distill.resources import Deployment
+    """Delete a deployment, by its ARN or name; the custom model stays. Where there is none, nothing happens."""
+    from bedrock_distill.errors import NotFoundError
 
-    Deployment(settings.session().clients, deployment).delete()
-    settings.emit({"deleted": deployment}, f"Deleted {deployment}")
+    handle = _handle(settings, deployment)
+    try:
+        arn = handle.status().arn
+    except NotFoundError:
+        settings.note(f"There is no deployment {deployment}: nothing was deleted.")
+        settings.emit({"deleted": None}, "")
+        return
+    handle.delete()
+    settings.emit({"deleted": arn}, f"Deleted {arn}")
+
+
+def _handle(settings: Settings, name_or_arn: str) -> Deployment:
+    """The handle of a deployment.
+
+    Raises:
+        SpecError: If an ARN is not that of a deployment, or of another region.
+    """
+    from bedrock_distill.errors import SpecError
+    from bedrock_distill.resources import Deployment
+    from bedrock_distill.uris import Arn
+
+    session = settings.session()
+    if not Arn.looks_like(name_or_arn):
+        return Deployment(session.clients, name_or_arn)
+    handle = session.attach(name_or_arn)
+    if not isinstance(handle, Deployment):
+        raise SpecError(
+            f"{name_or_arn!r} is not the ARN of a deployment.", field="deployment", value=name_or_arn
+        )
+    return handle

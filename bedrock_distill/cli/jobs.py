@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.apply import narrate_state
 from bedrock_distill.cli.common import Settings, common_options, duration, table
+from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
     from bedrock_distill.resources import JobStatus
@@ -40,11 +40,14 @@ def list_jobs(settings: Settings, status: str | None, name: str | None) -> None:
 @common_options
 def show(settings: Settings, job: str, artifacts: bool) -> None:
     """Show one job, by name or ARN."""
+    from bedrock_distill.resources import JobStatus
+
     handle = settings.session().job(job)
     description = handle.describe()
+    state = JobStatus.of(description)
     if artifacts:
         description["artifacts"] = [str(uri) for uri in handle.artifacts()]
-    settings.emit(description, lambda: _text(handle.status(), description))
+    settings.emit(description, lambda: _text(state, description))
 
 
 @command.command("wait")
@@ -56,10 +59,7 @@ def show(settings: Settings, job: str, artifacts: bool) -> None:
 def wait(settings: Settings, job: str, timeout: float | None) -> None:
     """Wait until a job has completed; exit code 1 if it failed, 4 if it is still running after --timeout."""
     handle = settings.session().job(job)
-    state = handle.wait(timeout_s=timeout, on_change=lambda seen: settings.note(narrate_state(seen)))
-    settings.emit(
-        {"arn": state.arn, "status": state.status, "model_arn": state.model_arn}, str(state.model_arn)
-    )
+    wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
 
 
 @command.command("stop")

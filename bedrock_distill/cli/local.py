@@ -53,7 +53,9 @@ def command() -> None:
     "--account-id", default="123456789012", show_default=True, help="The account that owns everything."
 )
 @click.option(
-    "--workdir", type=click.Path(file_okay=False), help="Directory for weights. Default: a temporary one."
+    "--workdir",
+    type=click.Path(file_okay=False),
+    help="Keep this run's weights in a new directory in this one. Default: a temporary one.",
 )
 @click.option(
     "--fault",
@@ -83,13 +85,16 @@ def serve(
     """Serve Bedrock, S3, IAM and STS on this machine until a signal comes.
 
     One JSON line on stdout says when it is ready: the `url`, the `environment` a client exports, the variables it should
-    `unset`, and the `pid`. SIGTERM and SIGINT stop it.
+    `unset`, and the `pid`. SIGTERM, SIGINT and SIGHUP stop it.
     """
     from bedrock_distill.catalog import load_catalog
     from bedrock_distill.local import Cloud, Fault
 
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # ignored: nohup
+        signals.append(signal.SIGHUP)
+    for number in signals:
         signal.signal(number, lambda *_: stop.set())
     cloud = Cloud(
         teachers=dict(_teacher(text) for text in teachers),

@@ -127,8 +127,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader has gone (`| head`): leave quietly, and keep Python from complaining while it shuts down.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        # A file of the user's that cannot be read or written, where no command had better words.
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

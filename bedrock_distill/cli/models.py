@@ -51,6 +51,9 @@ def show(settings: Settings, model: str) -> None:
 def delete(settings: Settings, model: str, yes: bool) -> None:
     """Delete a custom model; its deployments must be gone."""
     if not yes:
-        click.confirm(f"Delete the custom model {model} for good?", abort=True, err=True)
+        settings.confirm(
+            f"Delete the custom model {model} for good?",
+            otherwise="This deletes the model for good, and there is no terminal to ask: give --yes to consent.",
+        )
     settings.session().clients.call("bedrock", "delete_custom_model", subject=model, modelIdentifier=model)
     settings.emit({"deleted": model}, f"Deleted {model}")

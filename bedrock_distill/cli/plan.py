@@ -37,7 +37,7 @@ def command(settings: Settings, job_file: str, out: str | None, max_cost_usd: fl
     plan = settings.session().plan(read_job_file(job_file))
     show(settings, plan)
     if out:
-        Path(out).write_text(plan.to_json(), "utf-8")
+        _write(out, plan.to_json())
         settings.note(f"Wrote {out}. Apply it with: bedrock-distill apply {out}")
     if max_cost_usd is not None:
         plan.within(max_cost_usd)
@@ -45,6 +45,15 @@ def command(settings: Settings, job_file: str, out: str | None, max_cost_usd: fl
         raise PlanError(
             f"This plan cannot work: {', '.join(warning.code for warning in plan.blockers)} (see above)."
         )
+
+
+def _write(path: str, text: str) -> None:
+    from bedrock_distill.errors import SpecError
+
+    try:
+        Path(path).write_text(text, "utf-8")
+    except OSError as error:
+        raise SpecError(f"Could not write {path!r}: {error.strerror or error}.", field="out") from error
 
 
 def show(settings: Settings, plan: Plan) -> None:

@@ -195,14 +195,23 @@ class Cloud:
 
         Returns:
             Its URI, to build keys on with `/`.
+
+        Raises:
+            SpecError: If S3 does not take the name.
         """
         where = region or self.region
         elsewhere = (
             {} if where == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": where}}
         )
         client = self._own_client("s3", where)
-        with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        try:
             client.create_bucket(Bucket=name, **elsewhere)
+        except client.exceptions.BucketAlreadyOwnedByYou:
+            pass
+        except client.exceptions.ClientError as error:
+            raise SpecError(
+                f"Could not create the bucket {name!r}: {error}", field="name", value=name
+            ) from error
         return S3Uri(name)
 
     def serve(self, port: int = 0) -> Server:
@@ -247,14 +256,15 @@ class Cloud:
 
         refuse_other_doors()
         ids = Ids(self.seed)
+        catalog = self._catalog or load_catalog()
         self._world = World(
             account_id=self.account_id,
-            catalog=self._catalog or load_catalog(),
+            catalog=catalog,
             clock=self.clock,
             ids=ids,
             store=Store(),
             workdir=self._make_workdir(),
-            teachers=self._read_teachers(),
+            teachers=self._read_teachers(catalog),
             training=self._training,
             client=self._own_client,
             seed=self.seed,
@@ -294,9 +304,11 @@ class Cloud:
 
         return services
 
-    def _read_teachers(self) -> dict[str, Any]:
+    def _read_teachers(self, catalog: Catalog) -> dict[str, Any]:
         if not self._teachers:
             return {}
+        for model in self._teachers:
+            catalog.model(model)  # a teacher for a model that there is not would never be asked
         from bedrock_distill.local.teachers import as_teacher  # noqa: PLC0415 - only where there are teachers
 
         return {model: as_teacher(teacher) for model, teacher in self._teachers.items()}
@@ -304,8 +316,14 @@ class Cloud:
     def _make_workdir(self) -> Path:
         # A directory of its own: the same seed makes the same names, and another run's files must not answer for this one.
         if self._given_workdir is not None:
-            self._given_workdir.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(prefix="cloud-", dir=self._given_workdir))
+            try:
+                self._given_workdir.mkdir(parents=True, exist_ok=True)
+                return Path(tempfile.mkdtemp(prefix="cloud-", dir=self._given_workdir))
+            except OSError as error:
+                raise SpecError(
+                    f"The local cloud cannot work in {self._given_workdir}: {error.strerror}.",
+                    field="workdir",
+                ) from error
         path = Path(tempfile.mkdtemp(prefix="bedrock-distill-"))
         self._closing.callback(shutil.rmtree, path, ignore_errors=True)
         return path

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bedrock_distill.catalog import read_model_id
-from bedrock_distill.errors import SpecError
 from bedrock_distill.train.config import SIZES, StudentSize
 
 if TYPE_CHECKING:
@@ -26,15 +25,15 @@ __all__ = ["STANDS_FOR", "Generators", "base_dir", "is_student", "size_for", "we
 
 STANDS_FOR: Mapping[str, str] = MappingProxyType(
     {
-        "amazon.nova-micro-v1:0": "small",
-        "amazon.nova-lite-v1:0": "base",
-        "amazon.nova-pro-v1:0": "large",
-        "meta.llama3-2-1b-instruct-v1:0": "small",
-        "meta.llama3-2-3b-instruct-v1:0": "base",
-        "meta.llama3-1-8b-instruct-v1:0": "base",
-        "meta.llama3-1-70b-instruct-v1:0": "large",
-        "meta.llama3-3-70b-instruct-v1:0": "large",
-        "anthropic.claude-3-haiku-20240307-v1:0": "base",
+        "amazon.nova-micro-v1:0": "tiny",
+        "amazon.nova-lite-v1:0": "small",
+        "amazon.nova-pro-v1:0": "base",
+        "meta.llama3-2-1b-instruct-v1:0": "tiny",
+        "meta.llama3-2-3b-instruct-v1:0": "small",
+        "meta.llama3-1-8b-instruct-v1:0": "small",
+        "meta.llama3-1-70b-instruct-v1:0": "base",
+        "meta.llama3-3-70b-instruct-v1:0": "base",
+        "anthropic.claude-3-haiku-20240307-v1:0": "small",
     }
 )
 """Name in `SIZES` by the catalog's plain model id."""
@@ -52,19 +51,8 @@ def size_for(world: World, model_id: str) -> StudentSize:
     Args:
         world: The cloud.
         model_id: The model by id, context variant, profile or ARN (a custom model's ARN names its base).
-
-    Raises:
-        SpecError: If the settings name a size that there is not.
     """
-    name = world.training.size or STANDS_FOR.get(_plain_id(model_id), _OTHERS)
-    size = SIZES.get(name)
-    if size is None:
-        raise SpecError(
-            f"The local cloud's training settings ask for the student size {name!r}; there are: {', '.join(SIZES)}.",
-            field="size",
-            value=name,
-        )
-    return size
+    return SIZES[world.training.size or STANDS_FOR.get(_plain_id(model_id), _OTHERS)]
 
 
 def is_student(world: World, model_id: str) -> bool:

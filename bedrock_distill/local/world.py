@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.errors import SpecError
+from bedrock_distill.train.config import SIZES, TrainConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +24,11 @@ __all__ = ["TrainingSettings", "World"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How the local cloud trains a student when a customization job reaches its training phase."""
+    """How the local cloud trains a student when a customization job reaches its training phase.
+
+    Raises:
+        SpecError: If there is no such size, or the trainer has no such setting.
+    """
 
     size: str | None = None
     """Name of the student size that stands for every catalog model; None lets each model have its own."""
@@ -31,6 +38,18 @@ class TrainingSettings:
     """Seed of the weights and of the order of records; None takes the cloud's seed."""
     timeout_s: float = 3600.0
     """A training run that takes longer is stopped and its job fails."""
+
+    def __post_init__(self) -> None:
+        """Refuse now what a job would refuse only when it comes to train."""
+        known = [each.name for each in fields(TrainConfig)]
+        for given, names, what in ([self.size], SIZES, "student size"), (self.overrides, known, "setting"):
+            for name in given:
+                if name is not None and name not in names:
+                    raise SpecError(
+                        f"The local cloud's trainer has no {what} {name!r}; there are: {', '.join(names)}.",
+                        field="training",
+                        value=name,
+                    )
 
 
 @dataclass(slots=True, kw_only=True)

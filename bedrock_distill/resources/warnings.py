@@ -30,7 +30,7 @@ def warnings_for(
         *_lifecycle("teacher", spec.teacher, survey.teacher, survey, catalog),
         *_lifecycle("student", spec.student, survey.student, survey, catalog),
         *_data(survey),
-        *_place(spec, survey),
+        *_place(survey),
         *_elsewhere(spec, survey),
         *_role(spec, survey, role_arn),
         *_names(spec, survey, pair),
@@ -93,7 +93,7 @@ def _lifecycle(
         )
 
 
-def _place(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
+def _place(survey: Survey) -> Iterator[PlanWarning]:
     bucket = survey.bucket
     if not bucket.exists:
         yield PlanWarning(

@@ -73,7 +73,7 @@ SIZES: Mapping[str, StudentSize] = MappingProxyType(
         )
     }
 )
-"""About 0.2, 0.9, 5 and 24 million weights with the default vocabulary."""
+"""About 0.16, 0.9, 5 and 24 million weights with the default vocabulary."""
 
 _PRETRAINED_LEARNING_RATE = 1e-4
 

@@ -40,7 +40,7 @@ CHAT_TEMPLATE = (
 )
 """ChatML: understood by every serving stack, and spelled out in the exported tokenizer."""
 
-HEADERS = tuple(f"{TURN_START}{role}\n" for role in ("system", "user", "assistant")) + (f"{TURN_END}\n",)
+HEADERS = (*tuple(f"{TURN_START}{role}\n" for role in ("system", "user", "assistant")), f"{TURN_END}\n")
 """What surrounds a turn, each one token: spelled out they would be a third of a short message."""
 
 

@@ -16,25 +16,40 @@ from botocore.config import Config
 MODEL = "amazon.nova-pro-v1:0"
 
 
+# These tests may themselves run under nohup, whose children ignore this signal.
+MAIN = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    "from bedrock_distill.cli.main import main; main()"
+)
+SERVE = [sys.executable, "-c", MAIN, "local", "serve"]
+
+
 @contextlib.contextmanager
-def _served(*arguments, cwd=None):
+def _served(*arguments, cwd=None, **environment):
     """A served cloud in a process of its own, and the line it prints when it is ready."""
-    command = [
-        sys.executable,
-        "-c",
-        "from bedrock_distill.cli.main import main; main()",
-        "local",
-        "serve",
-        *arguments,
-    ]
     process = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
+        [*SERVE, *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(**environment),
     )
     try:
         yield process, json.loads(process.stdout.readline())
     finally:
         process.kill()
         process.communicate()
+
+
+def _refused(*arguments):
+    """What a serve that cannot begin says, after exit code 2."""
+    done = subprocess.run(
+        [*SERVE, *arguments], capture_output=True, text=True, env=_environment(), check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def _environment(**more):
@@ -53,7 +68,7 @@ def _client(ready, service):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_says_where_it_is_and_stops_cleanly_on_a_signal(number):
     with _served("--region", "eu-west-1") as (process, ready):
         assert ready["pid"] == process.pid
@@ -130,36 +145,87 @@ def test_a_teacher_may_be_a_function_beside_the_caller(tmp_path):
         (["--teacher", f"{MODEL}=no-such-file.jsonl"], "does not exist"),
         (["--fault", "nth=1"], "needs an effect"),
         (["--account-id", "12"], "12 digits"),
+        (["--teacher", "nova=os:getcwd"], "no model 'nova'"),
+        (["--workdir", "/dev/null/weights"], "cannot work in /dev/null/weights"),
+        (["--bucket", "b"], "Could not create the bucket 'b'"),
+        (["--train", "size=giant"], "no student size 'giant'"),
+        (["--train", "colour=red"], "no setting 'colour'"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_with_a_sentence(arguments, said):
-    command = [
-        sys.executable,
-        "-c",
-        "from bedrock_distill.cli.main import main; main()",
-        "local",
-        "serve",
-        *arguments,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, env=_environment(), check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert said in _refused(*arguments)
 
 
 def test_a_taken_port_is_exit_code_2_with_a_sentence():
     with _served() as (_, ready):
-        port = ready["url"].rpartition(":")[2]
-        command = [
-            sys.executable,
-            "-c",
-            "from bedrock_distill.cli.main import main; main()",
-            "local",
-            "serve",
-            "--port",
-        ]
-        done = subprocess.run(
-            [*command, port], capture_output=True, text=True, env=_environment(), check=False
-        )
-    assert done.returncode == 2
-    assert "Cannot listen" in done.stderr
+        assert "Cannot listen" in _refused("--port", ready["url"].rpartition(":")[2])
+
+
+def test_two_clouds_at_once_know_nothing_of_each_other(tmp_path):
+    with (
+        _served("--workdir", str(tmp_path), "--bucket", "only-here") as (_, first),
+        _served("--workdir", str(tmp_path)) as (_, second),
+    ):
+        buckets = [len(_client(ready, "s3").list_buckets()["Buckets"]) for ready in (first, second)]
+        assert buckets == [1, 0]
+        assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_signal_in_the_middle_of_a_stream_and_a_job_leaves_nothing_behind(tmp_path):
+    script = (
+        "import threading\n"
+        "def answer(record):\n"
+        "    if 'Question' in record.prompt_text:\n"
+        "        print('asked', flush=True)\n"
+        "        threading.Event().wait(0.2)\n"
+        "    return 'word ' * 100\n"
+    )
+    (tmp_path / "my_teacher.py").write_text(script)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    arguments = ["--teacher", f"{MODEL}=my_teacher:answer", "--bucket", "acme-ml"]
+    arguments += ["--fault", "operation=GetRole,latency_s=10"]
+    with _served(*arguments, cwd=tmp_path, TMPDIR=str(temporary)) as (process, ready):
+        _start_job(ready)
+        assert process.stdout.readline() == "asked\n"
+        messages = [{"role": "user", "content": [{"text": "you"}]}]
+        stream = _client(ready, "bedrock-runtime").converse_stream(modelId=MODEL, messages=messages)["stream"]
+        with contextlib.closing(stream):
+            assert "messageStart" in next(iter(stream))
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate()
+        assert process.returncode == 0
+        assert "Traceback" not in err
+    assert list(temporary.iterdir()) == []
+
+
+def _start_job(ready):
+    """A job whose teacher takes its time."""
+    record = {"schemaVersion": "bedrock-conversation-2024"}
+    lines = [
+        json.dumps(record | {"messages": [{"role": "user", "content": [{"text": f"Question {n}?"}]}]}) + "\n"
+        for n in range(500)
+    ]
+    _client(ready, "s3").put_object(Bucket="acme-ml", Key="in.jsonl", Body="".join(lines).encode())
+    allow = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "bedrock.amazonaws.com"}}
+    iam = _client(ready, "iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="distiller", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_role_policy(RoleName="distiller", PolicyName="s3", PolicyDocument=policy)
+    bedrock = _client(ready, "bedrock")
+    request = {
+        "jobName": "triage",
+        "customModelName": "triage",
+        "roleArn": role,
+        "baseModelIdentifier": "amazon.nova-micro-v1:0:128k",
+        "customizationType": "DISTILLATION",
+        "trainingDataConfig": {"s3Uri": "s3://acme-ml/in.jsonl"},
+        "outputDataConfig": {"s3Uri": "s3://acme-ml/out/"},
+        "customizationConfig": {
+            "distillationConfig": {"teacherModelConfig": {"teacherModelIdentifier": MODEL}}
+        },
+    }
+    iam.get_role(RoleName="distiller")  # struck by the fault: by the cloud's clock the role is known now
+    bedrock.create_model_customization_job(**request)

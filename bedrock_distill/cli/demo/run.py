@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bedrock_distill.evaluation import Report
-    from bedrock_distill.local import TrainingSettings
     from bedrock_distill.records.schema import Record
 
 __all__ = ["STUDENT", "TEACHER", "Outcome", "run", "stands_for"]
@@ -90,7 +89,7 @@ def run(
         split = prompts.split(count, held_out, seed=seed)
         training, testing = _write(folder, split)
     teach = _shuffled(split.train, seed) if shuffle_teacher else triage.answer
-    with Cloud(teachers={TEACHER: teach}, seed=seed, training=training_settings(count)) as cloud:
+    with Cloud(teachers={TEACHER: teach}, seed=seed) as cloud:
         cloud.bucket(BUCKET)
         session = cloud.session(state_dir=folder / "journal")
         job = bd.Distillation(
@@ -135,20 +134,6 @@ def run(
         streamed=streamed,
         seconds=phases.seconds,
     )
-
-
-def training_settings(count: int) -> TrainingSettings:
-    """What suits the demo's data: a small student, a vocabulary of whole words, some passes over the messages."""
-    from bedrock_distill.local import TrainingSettings
-
-    steps = max(100, STEPS * count // prompts.PROMPTS)
-    return TrainingSettings(
-        size="tiny", overrides={"vocab_size": 4096, "batch_size": 16, "steps": steps, "validation_share": 0.0}
-    )
-
-
-STEPS = 700
-"""Training steps for the usual number of prompts."""
 
 
 def _write(folder: Path, split: prompts.Split) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ def session():
 
 
 def test_an_endpoint_that_is_no_url_is_named():
-    with pytest.raises(SpecError, match="'localhost:4566'.*http://") as caught:
+    with pytest.raises(SpecError, match=r"'localhost:4566'.*http://") as caught:
         _ = Clients(boto_session=session(), endpoint_url="localhost:4566").account_id
     assert caught.value.field == "endpoint_url"
 

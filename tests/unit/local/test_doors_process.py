@@ -212,7 +212,9 @@ def test_mock_aws_works_before_and_after_the_cloud(open_cloud):
     assert mocked() == ["mocked"]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # what newer Pythons say of threads and forks
+@pytest.mark.filterwarnings(
+    "ignore:.*fork.*:DeprecationWarning"
+)  # what newer Pythons say of threads and forks
 def test_a_forked_process_leaves_the_cloud_to_its_parent(open_cloud):
     cloud = open_cloud()
     cloud.serve()

@@ -51,12 +51,16 @@ def test_the_clouds_settings_may_ask_for_one_size_for_all():
         assert {size_for(cloud.world, model).name for model in STANDS_FOR} == {"tiny"}
 
 
-def test_a_size_that_there_is_not_is_refused_with_those_there_are():
-    with (
-        Cloud(training=TrainingSettings(size="huge")) as cloud,
-        pytest.raises(SpecError, match="tiny, small"),
-    ):
-        size_for(cloud.world, MICRO)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"size": "huge"}, "no student size 'huge'; there are: tiny, small"),
+        ({"overrides": {"colour": "red"}}, "no setting 'colour'; there are: data, "),
+    ],
+)
+def test_what_the_trainer_does_not_have_is_refused_before_any_job(settings, said):
+    with pytest.raises(SpecError, match=said):
+        TrainingSettings(**settings)
 
 
 def test_a_teacher_whose_own_teacher_has_ended_is_no_student(world):

@@ -81,7 +81,7 @@ def test_the_fingerprint_follows_what_the_weights_depend_on_and_nothing_else():
 
 def test_sizes_are_as_large_as_they_say():
     millions = {name: size.parameters(1024) / 1e6 for name, size in SIZES.items()}
-    assert millions == pytest.approx({"tiny": 0.2, "small": 0.9, "base": 5, "large": 24}, rel=0.1)
+    assert millions == pytest.approx({"tiny": 0.16, "small": 0.9, "base": 5, "large": 24}, rel=0.1)
 
 
 def test_describing_and_launching_a_run_needs_no_torch():

@@ -1,0 +1,55 @@
+"""Waiting for a job or a deployment, the same in every command: progress on stderr, one document at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bedrock_distill.cli.common import Settings
+    from bedrock_distill.resources import Deployment, DistillationJob
+
+__all__ = ["narrate_state", "wait_and_emit"]
+
+
+def wait_and_emit(
+    settings: Settings,
+    handle: DistillationJob | Deployment,
+    *,
+    timeout_s: float | None,
+    text: Callable[[dict[str, Any]], str],
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Wait, and print how it ended.
+
+    The document is printed also where the wait ends badly or too late: whoever reads it needs the ARN then most.
+
+    Args:
+        settings: How to print.
+        handle: What to wait for.
+        timeout_s: Seconds to wait at most, or None.
+        text: The document as text for people, where all went well.
+        more: What the document begins with.
+
+    Raises:
+        JobFailedError: If it failed.
+        WaitTimeoutError: If it is not over in time.
+    """
+    from bedrock_distill.errors import JobFailedError, WaitTimeoutError
+
+    document: dict[str, Any] = {**(more or {}), "arn": handle.arn}
+    try:
+        state = handle.wait(timeout_s=timeout_s, on_change=lambda seen: settings.note(narrate_state(seen)))
+    except (JobFailedError, WaitTimeoutError) as error:
+        document |= {"status": error.status, "model_arn": None, "reason": getattr(error, "reason", "")}
+        settings.emit(document, f"{handle.arn}\n{error.status}")
+        raise
+    document |= {"status": state.status, "model_arn": state.model_arn, "reason": ""}
+    settings.emit(document, lambda: text(document))
+
+
+def narrate_state(state: Any) -> str:
+    """A job's or deployment's state in a line."""
+    phase = f": {state.phase}" if state.phase else ""
+    return f"{state.name}: {state.status}{phase}"
