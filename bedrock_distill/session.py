@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bedrock_distill.apply.executor import ApplyEvent, Executor
 from bedrock_distill.apply.journal import default_state_dir
@@ -12,6 +12,7 @@ from bedrock_distill.aws import Clients
 from bedrock_distill.catalog import Catalog, load_catalog
 from bedrock_distill.chat import Target
 from bedrock_distill.errors import SpecError
+from bedrock_distill.plan import Plan
 from bedrock_distill.resources import (
     CustomModel,
     Deployment,
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     import boto3
 
     from bedrock_distill.clock import Clock
-    from bedrock_distill.plan import Plan
 
 __all__ = ["Session"]
+
+_Handle = TypeVar("_Handle", DistillationJob, Deployment, CustomModel)
 
 
 class Session:
@@ -109,6 +111,12 @@ class Session:
         Returns:
             A `DistillationJob` or a `Deployment`, as the plan's kind is.
         """
+        if not isinstance(plan, Plan):
+            raise SpecError(
+                f"There is nothing to apply in a {type(plan).__name__}: make a plan of it first, as in "
+                "session.apply(session.plan(spec)).",
+                field="plan",
+            )
         executor = Executor(self.clients, state_dir=self._state_dir, on_event=on_event)
         return self.attach(executor.apply(plan, force=force))
 
@@ -144,18 +152,22 @@ class Session:
             SpecError: If the ARN is not that of a job, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            handle = self.attach(name_or_arn)
-            if isinstance(handle, DistillationJob):
-                return handle
-            raise SpecError(
-                f"{name_or_arn!r} is the ARN of a {_NOUNS[type(handle)]}, not a distillation job.",
-                field="arn",
-                value=name_or_arn,
-            )
+            return self._attach_as(DistillationJob, name_or_arn)
         answer = self.clients.call(
             "bedrock", "get_model_customization_job", subject=name_or_arn, jobIdentifier=name_or_arn
         )
         return DistillationJob(self.clients, answer["jobArn"])
+
+    def deployment(self, name_or_arn: str) -> Deployment:
+        """The handle of an on-demand deployment, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of a deployment, or of another region.
+        """
+        if Arn.looks_like(name_or_arn):
+            return self._attach_as(Deployment, name_or_arn)
+        return Deployment(self.clients, Deployment(self.clients, name_or_arn).status().arn)
 
     def deploy(
         self,
@@ -215,11 +227,25 @@ class Session:
         found = find_deployment(self.clients, plan.creates.name, spec.model)
         return planned(found, look_at_model(self.clients, spec.model))
 
+    def _attach_as(self, wanted: type[_Handle], arn: str) -> _Handle:
+        handle = self.attach(arn)
+        if not isinstance(handle, wanted):
+            raise SpecError(
+                f"{arn!r} is the ARN of a {_NOUNS[type(handle)]}, not a {_NOUNS[wanted]}.",
+                field="arn",
+                value=arn,
+            )
+        return handle
+
     def __repr__(self) -> str:
         return f"Session({self.clients!r})"
 
 
-_NOUNS: dict[type, str] = {Deployment: "deployment", CustomModel: "custom model"}
+_NOUNS: dict[type, str] = {
+    DistillationJob: "distillation job",
+    Deployment: "deployment",
+    CustomModel: "custom model",
+}
 """Handle -> what it is, in words."""
 
 _HANDLES: dict[str, type[DistillationJob | Deployment | CustomModel]] = {

@@ -103,6 +103,7 @@ class Clients:
     def _make(self, service: str) -> Any:
         # The stubs know clients by literal names only.
         make: Any = self._session.client
+        region = self.region
         config = Config(
             # Retries are ours, with the caller's clock; botocore's own would sleep for real.
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -111,7 +112,7 @@ class Clients:
             max_pool_connections=64,
         )
         try:
-            return make(service, region_name=self.region, endpoint_url=self._endpoint_url, config=config)
+            return make(service, region_name=region, endpoint_url=self._endpoint_url, config=config)
         except ValueError as error:
             # botocore has no error of its own for this, and checks only here.
             raise SpecError(
@@ -121,7 +122,7 @@ class Clients:
             ) from error
         except InvalidRegionError as error:
             raise SpecError(
-                f"Could not use the region {self.region!r}: {error}", field="region", value=self.region
+                f"Could not use the region {region!r}: {error}", field="region", value=region
             ) from error
         except BotoCoreError as error:
             raise translate(error, service=service, operation="request") from error
@@ -217,10 +218,11 @@ class Clients:
 
 def _without_password(url: str | None) -> str | None:
     """A URL as it may be shown: whoever puts a user and password into one does not want them in a log."""
-    if url is None or "@" not in url:
-        return url
-    head, _, tail = url.rpartition("@")
-    return f"{head.partition('://')[0]}://{tail}" if "://" in head else tail
+    if url is None:
+        return None
+    scheme, separator, rest = url.rpartition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 _TOKENS = {

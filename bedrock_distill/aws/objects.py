@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from bedrock_distill.aws.faults import translate
 from bedrock_distill.aws.retry import RetryPolicy, retrying
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
+from bedrock_distill.errors import AccessDeniedError, DataError, NotFoundError, ServiceError
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class ObjectStore:
 
         Raises:
             ServiceError: If S3 refuses it; no part of the object is left behind.
+            DataError: If the file cannot be read.
         """
         extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}, "ContentType": "application/jsonl"}
         if kms_key_id:
@@ -122,6 +123,8 @@ class ObjectStore:
                 raise self._translated(cause, uri) from error
             except (BotoCoreError, ClientError, HTTPClientError) as error:
                 raise self._translated(error, uri) from error
+            except OSError as error:
+                raise DataError(f"Could not read {str(path)!r}: {error.strerror or error}.") from error
 
         retrying(attempt, policy=RetryPolicy(), clock=self._clients.clock)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_request", "violations"]
 
+_SHOWN = 120
+"""Characters of a value that a message repeats."""
+
 _EXPONENTIAL = (
     (r"(-*[a-zA-Z0-9\+\-\.])*", r"[a-zA-Z0-9\+\-\.]*"),
     (r"(-*[a-zA-Z0-9\+\-\.]){0,63}", r"[a-zA-Z0-9\+\-\.]*"),
@@ -62,6 +65,8 @@ def violations(value: Any, shape: Any, path: str = "") -> Iterator[str]:
         shape: botocore's model of it.
         path: Where the value stands, for the messages.
     """
+    if getattr(shape, "is_document_type", False):
+        return  # a document is any JSON: the model says nothing of it
     if shape.type_name == "structure":
         yield from _structure(value, shape, path)
     elif shape.type_name == "list":
@@ -90,10 +95,16 @@ def _structure(value: Mapping[str, Any], shape: Any, path: str) -> Iterator[str]
 def _string(value: str, shape: Any, path: str) -> Iterator[str]:
     yield from _bounds(len(value), shape, path, "characters")
     if shape.enum and value not in shape.enum:
-        yield f"{path}: {value!r} is not one of {', '.join(shape.enum)}"
+        yield f"{path}: {_shown(value, shape)} is not one of {', '.join(shape.enum)}"
     pattern = shape.metadata.get("pattern")
     if pattern and value and not _matches(pattern, value):
-        yield f"{path}: {value!r} does not match the pattern {pattern}"
+        yield f"{path}: {_shown(value, shape)} does not match the pattern {pattern}"
+
+
+def _shown(value: str, shape: Any) -> str:
+    if shape.metadata.get("sensitive"):
+        return "the value (not shown, it is sensitive)"
+    return repr(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
 
 
 def _bounds(size: float, shape: Any, path: str, unit: str) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, duration, money_option
+from bedrock_distill.cli.common import Settings, common_options, duration, has_terminal, money_option
 from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def consent(settings: Settings, plan: Plan, *, given: bool) -> None:
     paid = [step for step in plan.steps if step.bills and not step.done]
     if given or not paid:
         return
-    if sys.stdin.isatty():
+    if has_terminal():
         # Whatever `--quiet` says: nobody can agree to what they have not seen.
         click.echo(str(plan), err=True)
     settings.confirm(

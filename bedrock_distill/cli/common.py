@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.session import Session
 
-__all__ = ["Progress", "Settings", "common_options", "duration", "money_option", "table"]
+__all__ = ["Progress", "Settings", "common_options", "duration", "has_terminal", "money_option", "table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Settings:
             click.UsageError: If nobody can be asked.
             click.Abort: If the answer is no.
         """
-        if not sys.stdin.isatty():
+        if not has_terminal():
             raise click.UsageError(otherwise)
         click.confirm(question, abort=True, err=True)
 
@@ -203,6 +203,11 @@ def table(rows: list[tuple[Any, ...]], header: tuple[str, ...]) -> str:
         return "  ".join(padded).rstrip()
 
     return "\n".join([click.style(line(header), bold=True) if _color() else line(header), *map(line, cells)])
+
+
+def has_terminal() -> bool:
+    """Whether there is somebody to ask. A process may also have no standard input at all (`0<&-`, some schedulers)."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _color() -> bool:

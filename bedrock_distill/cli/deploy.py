@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, duration, table
 from bedrock_distill.cli.waiting import wait_and_emit
-
-if TYPE_CHECKING:
-    from bedrock_distill.resources import Deployment
 
 __all__ = ["command"]
 
@@ -93,7 +90,7 @@ def list_deployments(settings: Settings, name: str | None) -> None:
 @common_options
 def show(settings: Settings, deployment: str) -> None:
     """Show one deployment, by name or ARN."""
-    document = _handle(settings, deployment).describe()
+    document = settings.session().deployment(deployment).describe()
     settings.emit(document, lambda: "\n".join(f"{key:<26} {value}" for key, value in document.items()))
 
 
@@ -103,10 +100,7 @@ def show(settings: Settings, deployment: str) -> None:
 @common_options
 def wait_for(settings: Settings, deployment: str, timeout: float) -> None:
     """Wait until a deployment answers; exit code 1 if it failed, 4 if it does not answer after --timeout."""
-    from bedrock_distill.resources import Deployment
-
-    found = _handle(settings, deployment)
-    handle = Deployment(found.clients, found.status().arn)
+    handle = settings.session().deployment(deployment)
     wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["arn"]))
 
 
@@ -117,7 +111,7 @@ def wait_for(settings: Settings, deployment: str, timeout: float) -> None:
 @common_options
 def update(settings: Settings, deployment: str, model: str, timeout: float) -> None:
     """Let DEPLOYMENT (its name or ARN) serve the custom model MODEL, under the same ARN."""
-    handle = _handle(settings, deployment)
+    handle = settings.session().deployment(deployment)
     handle.update(model)
     wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
 
@@ -129,33 +123,12 @@ def delete(settings: Settings, deployment: str) -> None:
     """Delete a deployment, by its ARN or name; the custom model stays. Where there is none, nothing happens."""
     from bedrock_distill.errors import NotFoundError
 
-    handle = _handle(settings, deployment)
     try:
-        arn = handle.status().arn
+        handle = settings.session().deployment(deployment)
+        handle.describe()
     except NotFoundError:
         settings.note(f"There is no deployment {deployment}: nothing was deleted.")
         settings.emit({"deleted": None}, "")
         return
     handle.delete()
-    settings.emit({"deleted": arn}, f"Deleted {arn}")
-
-
-def _handle(settings: Settings, name_or_arn: str) -> Deployment:
-    """The handle of a deployment.
-
-    Raises:
-        SpecError: If an ARN is not that of a deployment, or of another region.
-    """
-    from bedrock_distill.errors import SpecError
-    from bedrock_distill.resources import Deployment
-    from bedrock_distill.uris import Arn
-
-    session = settings.session()
-    if not Arn.looks_like(name_or_arn):
-        return Deployment(session.clients, name_or_arn)
-    handle = session.attach(name_or_arn)
-    if not isinstance(handle, Deployment):
-        raise SpecError(
-            f"{name_or_arn!r} is not the ARN of a deployment.", field="deployment", value=name_or_arn
-        )
-    return handle
+    settings.emit({"deleted": handle.arn}, f"Deleted {handle.arn}")

@@ -22,7 +22,6 @@ Everything else here is internal.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["ClockMode", "LocalClock", "Outcome", "Phase", "Phases"]
 
@@ -96,15 +95,6 @@ class LocalClock:
         with self._changed:
             self._progress += 1
             self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
-        """Background work is under way inside this block, so sleepers of the `instant` mode have something to wait for."""
-        self._begin()
-        try:
-            yield
-        finally:
-            self._end()
 
     def settle(self, timeout_s: float = 60.0) -> bool:
         """Really wait until no background work is left.

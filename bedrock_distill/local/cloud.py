@@ -267,6 +267,7 @@ class Cloud:
             teachers=self._read_teachers(catalog),
             training=self._training,
             client=self._own_client,
+            flush=self.flush,
             seed=self.seed,
         )
         services = self._services()(self._world)

@@ -71,6 +71,8 @@ class World:
 
     Calls through it are the cloud's, not the user's: no fault rule touches them and the call log leaves them out.
     """
+    flush: Callable[[], object] = lambda: None
+    """Deliver what services hold back, such as invocation logs. Whoever reads their deliveries calls it first."""
     seed: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Hold it to look and then act on what was seen (is the name free? then take it)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from bedrock_distill.catalog import Catalog, read_model_id
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, SpecError
+from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, SpecError
 from bedrock_distill.plan import (
     CreateResource,
     Lookup,
@@ -353,6 +353,11 @@ def find_deployment(clients: Clients, name: str, model_arn: str) -> str | None:
             "bedrock", "get_custom_model_deployment", subject=name, customModelDeploymentIdentifier=name
         )
     except NotFoundError:
+        return None
+    except ServiceError as error:
+        # For a name that it does not know, the service may also answer with a ValidationException.
+        if error.code != "ValidationException":
+            raise
         return None
     if answer["modelArn"] != model_arn:
         raise SpecError(

@@ -35,7 +35,8 @@ _OUTPUT_CHARACTERS = 1024 - len("staged/0123456789abcdef-") - 255
 _ROLE = re.compile(r"arn:aws(-[^:]+)?:iam::[0-9]{12}:role/.+")
 _MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
 _KEY = re.compile(
-    r"(arn:aws(-[^:]+)?:kms:[a-z0-9-]+:[0-9]{12}:)?(key/[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9_/-]+)|[a-zA-Z0-9-]{36}"
+    r"arn:aws(-[^:]+)?:kms:[a-z0-9-]+:[0-9]{12}:(key/[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9_/-]+)"
+    r"|[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9_/-]+"
 )
 _KEY_ARN = re.compile(r"arn:aws(-[^:]+)?:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]{36}")
 _TAG = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -194,6 +195,25 @@ def test_money_needs_consent_and_a_pipe_cannot_give_it(run, document):
     assert (code, printed) == (2, "")
     assert "--yes" in said
     assert document("jobs", "list") == []
+
+
+def test_a_process_without_any_input_is_not_asked_either(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("apply", "job.toml")[0] == run("models", "delete", "x")[0] == 2
+
+
+@pytest.mark.parametrize(("answer", "ends"), [("n\n", (130, 0)), ("", (130, 0)), ("y\n", (0, 1))])
+def test_on_a_terminal_the_plan_is_shown_and_the_question_asked_even_if_quiet(
+    run, document, monkeypatch, answer, ends
+):
+    terminal = io.StringIO(answer)
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stdin", terminal)
+    left, printed, said = run("apply", "job.toml", "--quiet")
+    assert "Plan triage" in said
+    assert "costs money. Go on? [y/N]" in said
+    assert (left, printed.count("\n")) == ends
+    assert len(document("jobs", "list")) == ends[1]
 
 
 def test_a_job_is_applied_waited_for_and_told_by_phase(run):
@@ -410,6 +430,12 @@ def test_a_model_is_deployed_shown_waited_for_and_removed(run, document, model):
     assert document("deploy", "show", name)["customModelDeploymentArn"] == made["arn"]
     assert "Active" in run("deploy", "show", made["arn"])[1]
     assert document("deploy", "wait", name) == {
+        "arn": made["arn"],
+        "status": "Active",
+        "model_arn": model,
+        "reason": "",
+    }
+    assert document("deploy", "update", name, model) == {
         "arn": made["arn"],
         "status": "Active",
         "model_arn": model,

@@ -184,7 +184,7 @@ def test_a_signal_in_the_middle_of_a_stream_and_a_job_leaves_nothing_behind(tmp_
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     arguments = ["--teacher", f"{MODEL}=my_teacher:answer", "--bucket", "acme-ml"]
-    arguments += ["--fault", "operation=GetRole,latency_s=10"]
+    arguments += ["--fault", "operation=CreateModel*,nth=1,latency_s=10,when=after"]
     with _served(*arguments, cwd=tmp_path, TMPDIR=str(temporary)) as (process, ready):
         _start_job(ready)
         assert process.stdout.readline() == "asked\n"
@@ -227,5 +227,7 @@ def _start_job(ready):
             "distillationConfig": {"teacherModelConfig": {"teacherModelIdentifier": MODEL}}
         },
     }
-    iam.get_role(RoleName="distiller")  # struck by the fault: by the cloud's clock the role is known now
+    with pytest.raises(bedrock.exceptions.ValidationException, match="Could not assume"):
+        bedrock.create_model_customization_job(**request)
+    # The fault has let ten seconds pass by the cloud's clock, after which the new role is known.
     bedrock.create_model_customization_job(**request)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 import bedrock_distill as bd
 from bedrock_distill.errors import (
     AccessDeniedError,
     JobFailedError,
+    NotFoundError,
     PlanError,
     ServiceError,
     SpecError,
@@ -234,3 +237,42 @@ def test_an_output_at_the_root_of_a_bucket_works(cloud, spec):
     run = session.apply(session.plan(wanted))
     assert run.wait(timeout_s=7200).succeeded
     assert run.artifacts()
+
+
+def test_the_longest_name_is_taken_by_every_service(cloud, spec):
+    session = cloud.session()
+    plan = session.plan(spec.model_copy(update={"name": "a_" * 19 + "bc"}))
+    model = session.apply(plan).result(timeout_s=7200)
+    deployment = session.apply(session.plan(bd.OnDemandDeployment(model=model, name="d-" * 19 + "ef")))
+    assert deployment.wait().succeeded
+
+
+def test_a_deployment_is_found_by_its_name_or_arn_and_nothing_else_is_taken_for_one(cloud, model):
+    session = cloud.session()
+    deployment = session.apply(session.plan(bd.OnDemandDeployment(model=model)))
+    name = deployment.status().name
+    assert session.deployment(name) == session.deployment(deployment.arn) == deployment
+    with pytest.raises(SpecError, match="custom model, not a deployment"):
+        session.deployment(model.arn)
+    with pytest.raises(NotFoundError, match="absent"):
+        session.deployment("absent")
+
+
+def test_only_a_plan_can_be_applied(cloud, spec):
+    with pytest.raises(SpecError, match=r"session\.apply\(session\.plan"):
+        cloud.session().apply(spec)
+
+
+def test_two_applies_side_by_side_make_one_of_everything(cloud, spec):
+    plan = cloud.session().plan(spec)
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda _: cloud.session().apply(plan), range(4)))
+    assert len({run.arn for run in runs}) == 1
+    assert len(cloud.session().jobs()) == 1
+
+
+def test_a_silent_answer_to_the_creating_call_makes_no_second_job(cloud, spec):
+    cloud.faults.add(Fault(operation="Create*", disconnect=True, when="after", every=2))
+    session = cloud.session()
+    assert session.apply(session.plan(spec)).wait(timeout_s=7200).succeeded
+    assert len(session.jobs()) == 1

@@ -98,7 +98,8 @@ def _text(outcome: Outcome) -> str:
 
 
 def _base(report: Report) -> float:
-    return report.base_agreement.value if report.base_agreement else 0.0
+    estimate = report.base_agreement
+    return estimate.value if estimate and estimate.value is not None else 0.0
 
 
 def _side_by_side(report: Report) -> list[str]:

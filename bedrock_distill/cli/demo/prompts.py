@@ -1,30 +1,34 @@
 """Customers' messages for the demo, composed from the phrases in `phrases/`.
 
-The same seed gives the same messages. One phrase in eight is kept for the held-out messages, so that a student is also
+The same seed gives the same messages. Some main sentences are used in held-out messages only, so that a student is also
 tested on wording it has never seen. Nothing about how a message was composed goes on to the teacher.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import random
 import re
 import tomllib
-import zlib
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from bedrock_distill.records.schema import Record
 
 SYSTEM = "Sort this support mail. Answer in JSON: category, priority, team, refund."
 PROMPTS, HELD_OUT, SEED = 6_000, 300, 7
 
-_HELD_OUT_SHARE = 0.125
-"""Of the messages made of familiar phrases only, how many the hash sends to the held-out file."""
+THEMES = ("billing", "delivery", "return", "account", "bug", "fraud", "cancel", "sales", "feedback", "other")
+"""What main sentences are about, as the phrases are grouped. A message may say something else beside it."""
+
+_SHARES = {"train": 0.875, "held_out": 0.125}
+"""Where the hash sends messages made of familiar phrases."""
+_SPLIT_SEED = 0
 _NEW_WORDING = 0.2
 """The share of held-out messages whose main sentence no training message contains."""
 _WEIGHTS = {"sales": 0.8, "feedback": 0.7, "other": 0.8}
@@ -39,9 +43,10 @@ _LONG_WORD = re.compile(r"[^\W\d_]{5,}")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A composed message, and whether its main sentence is kept for held-out messages."""
+    """A composed message, what its main sentence is about, and whether that is kept for held-out messages."""
 
     text: str
+    theme: str
     new_wording: bool
 
 
@@ -80,24 +85,50 @@ class Split:
 
 
 def split(prompts: int = PROMPTS, held_out: int = HELD_OUT, *, seed: int = SEED) -> Split:
-    """Compose `prompts` records to train on and `held_out` others to test with, each with the system prompt."""
-    train: list[str] = []
-    test: list[str] = []
-    new_wording: set[str] = set()
+    """Compose `prompts` records to train on and `held_out` others to test with, each with the system prompt.
+
+    A hash of the message decides where it belongs, so that asking for more moves none to the other side.
+    """
+    from bedrock_distill.records.splitting import Shares, split_of
+
+    shares = Shares.of(_SHARES)
     new_wanted = round(held_out * _NEW_WORDING)
+    train: list[Record] = []
+    new = _Held(new_wanted)
+    familiar = _Held(held_out - new_wanted)
     for message in compose(seed=seed):
+        record = _record(message.text)
         if message.new_wording:
-            if len(new_wording) < new_wanted:
-                new_wording.add(message.text)
-                test.append(message.text)
-        elif _hash_share(message.text) < _HELD_OUT_SHARE:
-            if len(test) - len(new_wording) < held_out - new_wanted:
-                test.append(message.text)
+            new.offer(record, message.theme)
+        elif split_of(record, _SPLIT_SEED, shares) == "held_out":
+            familiar.offer(record, message.theme)
         elif len(train) < prompts:
-            train.append(message.text)
-        if len(train) == prompts and len(test) == held_out:
+            train.append(record)
+        if len(train) == prompts and new.full and familiar.full:
             break
-    return Split(_records(train), _records(test), frozenset(new_wording))
+    texts = frozenset(record.prompt_text for record in new.records)
+    tested = [*familiar.records, *new.records]
+    random.Random(seed).shuffle(tested)  # noqa: S311 - so that the first few show both kinds
+    return Split(tuple(train), tuple(tested), texts)
+
+
+class _Held:
+    """Held-out records, of each theme no more than its fair part, lest chance make one answer right for too many."""
+
+    def __init__(self, wanted: int) -> None:
+        total = sum(map(_weight, THEMES))
+        self._room = {theme: math.ceil(wanted * _weight(theme) / total) for theme in THEMES}
+        self._wanted = wanted
+        self.records: list[Record] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.records) == self._wanted
+
+    def offer(self, record: Record, theme: str) -> None:
+        if not self.full and self._room[theme] > 0:
+            self._room[theme] -= 1
+            self.records.append(record)
 
 
 def compose(*, seed: int = SEED, chances: Chances | None = None) -> Iterator[Message]:
@@ -111,15 +142,14 @@ def compose(*, seed: int = SEED, chances: Chances | None = None) -> Iterator[Mes
             yield message
 
 
-def _records(texts: Sequence[str]) -> tuple[Record, ...]:
+def _record(text: str) -> Record:
     from bedrock_distill.records.schema import Record
 
-    return tuple(Record.of(text, system=SYSTEM) for text in texts)
+    return Record.of(text, system=SYSTEM)
 
 
-def _hash_share(text: str) -> float:
-    """Where between 0 and 1 the hash of `text` falls."""
-    return zlib.crc32(text.encode()) / 2**32
+def _weight(theme: str) -> float:
+    return _WEIGHTS.get(theme, 1)
 
 
 # One message
@@ -130,7 +160,7 @@ def _message(rng: random.Random, chances: Chances) -> Message:
     languages: dict[str, Any] = values["language"]
     language = rng.choices(list(languages), [row["share"] for row in languages.values()])[0]
     bank = _table(language)
-    theme = rng.choices(list(bank["concerns"]), [_WEIGHTS.get(theme, 1) for theme in bank["concerns"]])[0]
+    theme = rng.choices(list(bank["concerns"]), [*map(_weight, bank["concerns"])])[0]
     kept = bank.get("held_out", {}).get("concerns", {}).get(theme, ())
     new_wording = bool(kept) and rng.random() < chances.new_wording
     concern = rng.choice(kept if new_wording else bank["concerns"][theme])
@@ -138,7 +168,7 @@ def _message(rng: random.Random, chances: Chances) -> Message:
     text = concern if rng.random() < chances.one_liner else _letter(parts, theme, concern)
     text = _CHOICE.sub(lambda choice: rng.choice(choice[1].split("|")), text)
     text = _SLOT.sub(lambda slot: _value(slot[1], rng, language, chances), text)
-    return Message(_worn(text, rng, chances), new_wording)
+    return Message(_worn(text, rng, chances), theme, new_wording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +187,7 @@ def _letter(parts: _Parts, theme: str, concern: str) -> str:
     opening = parts.maybe("forward", "forwards")
     greeting = parts.maybe("greeting", "greetings")
     contexts = (
-        rng.sample(parts.bank["contexts"], 3)
+        rng.sample(parts.bank["contexts"], min(rng.randint(3, 8), len(parts.bank["contexts"])))
         if rng.random() < chances.long
         else parts.maybe("context", "contexts")
     )

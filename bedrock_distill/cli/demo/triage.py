@@ -52,6 +52,8 @@ TEAMS = (
 )
 
 _STRONG, _HINT = 3, 1
+_ENOUGH = 2
+"""Terms of a kind that count: a long complaint is not more of a complaint, and the wish to leave must outweigh it."""
 _CONTRACTIONS = (
     (re.compile(r"\bcan(?:'t|not|t)\b"), "can not"),
     (re.compile(r"\bwon'?t\b"), "will not"),
@@ -160,8 +162,9 @@ def _category(clauses: tuple[str, ...], rules: Rules) -> Category:
 
 def _score(category: Category, clauses: tuple[str, ...], rules: Rules) -> int:
     strong = _count(category.strong, clauses, rules)
+    hints = _count(category.hints, clauses, rules)
     pull = category.pull if strong else 0
-    return _STRONG * strong + _HINT * _count(category.hints, clauses, rules) + pull
+    return _STRONG * min(strong, _ENOUGH) + _HINT * min(hints, _ENOUGH) + pull
 
 
 def _priority(category: str, signals: Mapping[str, bool], *, large: bool) -> str:

@@ -29,7 +29,7 @@ from bedrock_distill.local.gateway.validation import find_violations, validate
 from bedrock_distill.local.gateway.wire import WireResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bedrock_distill.local.clock import LocalClock
     from bedrock_distill.local.gateway.targets import Hint, Target, Targets
@@ -170,7 +170,9 @@ class Gateway:
             )
         )
         _check_answer(operation, output)
-        return render_answer(api, operation, output or {}, call.request_id)
+        return render_answer(
+            api, operation, _with_noted_stream(operation, output or {}, call), call.request_id
+        )
 
     def _refuse(self, request: WireRequest, target: Target, error: AwsError, request_id: str) -> WireResponse:
         if target.api is not None:
@@ -182,6 +184,24 @@ class Gateway:
                 dialect, error.code, error.message, request_id=request_id, status=error.status
             )
         return response
+
+
+def _with_noted_stream(operation: Any, output: Mapping[str, Any], call: LoggedCall) -> Mapping[str, Any]:
+    """The answer, with an event stream that tells the log how it broke off, if it does."""
+    streams = (
+        [name for name in output if operation.output_shape.members[name].serialization.get("eventstream")]
+        if operation.has_event_stream_output
+        else []
+    )
+    return {**output, **{name: _noting(output[name], call) for name in streams}}
+
+
+def _noting(events: Iterable[Any], call: LoggedCall) -> Iterator[Any]:
+    try:
+        yield from events
+    except Exception as error:
+        call.code = error.code if isinstance(error, AwsError) else "InternalServerException"
+        raise
 
 
 def _event_stream(target: Target) -> Any | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bedrock_distill.aws import ObjectStore
-from bedrock_distill.errors import AccessDeniedError
+from bedrock_distill.errors import AccessDeniedError, DataError
 from bedrock_distill.local import Fault
 from bedrock_distill.records.digest import digest_file
 
@@ -74,3 +74,8 @@ def test_an_upload_that_is_refused_is_an_error_of_ours_that_names_the_object(
     local_cloud.faults.add(Fault(operation="PutObject", code="AccessDenied", status=403))
     with pytest.raises(AccessDeniedError, match=r"s3://local-bucket/a\.jsonl"):
         store.put_file(file, local_bucket / "a.jsonl", sha256=facts["sha256"])
+
+
+def test_a_file_that_vanishes_before_it_is_sent_is_an_error_of_ours(store, local_bucket, tmp_path):
+    with pytest.raises(DataError, match=r"gone\.jsonl"):
+        store.put_file(tmp_path / "gone.jsonl", local_bucket / "a.jsonl", sha256="0" * 64)

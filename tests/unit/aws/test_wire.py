@@ -85,3 +85,28 @@ def test_patterns_of_related_identifiers_are_linear_too():
     assert list(violations({"jobIdentifier": "a" + "-" * 60 + "_"}, get.input_shape))
     batch = _operation("bedrock", "CreateModelInvocationJob")
     assert list(violations({"jobName": "a" + "-" * 60 + "_"}, batch.input_shape))
+
+
+def test_a_document_may_be_anything_that_json_can_say():
+    converse = _operation("bedrock-runtime", "Converse")
+    request = {"modelId": "amazon.nova-pro-v1:0", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
+    for document in ({"inferenceConfig": {"topK": 1}}, ["a"], "text", 3, True):
+        check_request(converse, request | {"additionalModelRequestFields": document})
+
+
+def test_a_long_value_is_not_repeated_whole_in_the_message():
+    with pytest.raises(SpecError) as caught:
+        check_request(CREATE, GOOD | {"roleArn": "x" * 2000})
+    assert len(str(caught.value)) < 600
+
+
+def test_a_value_that_the_model_marks_as_sensitive_is_not_repeated_at_all():
+    deploy = _operation("bedrock", "CreateModelCustomizationJob")
+    shape = deploy.input_shape.members["roleArn"]
+    shape.metadata["sensitive"] = True
+    try:
+        (found,) = violations("secret", shape, "roleArn")
+    finally:
+        del shape.metadata["sensitive"]
+    assert "secret" not in found
+    assert "roleArn" in found

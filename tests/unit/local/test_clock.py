@@ -79,13 +79,6 @@ def test_nobody_waits_where_there_is_nothing_to_do():
     assert clock.monotonic() >= 1e9
 
 
-def test_work_of_ones_own_can_be_announced():
-    clock = LocalClock()
-    with clock.working():
-        assert not clock.settle(timeout_s=0)
-    assert clock.settle(timeout_s=0)
-
-
 def test_real_time_is_the_machines():
     clock = LocalClock("real")
     before = clock.monotonic()

@@ -78,17 +78,18 @@ def _answering(events):
     return lambda _: {"stream": events()}
 
 
+def _read():
+    client = boto3.client("bedrock-runtime")
+    return iter(client.converse_stream(modelId="amazon.nova-pro-v1:0", messages=MESSAGES)["stream"])
+
+
 def test_an_error_in_mid_stream_reaches_the_client_as_an_event_stream_error(fake, open_cloud):
     def events():
         yield START
         raise AwsError("ModelStreamErrorException", "The model stumbled.")
 
-    open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
-    stream = iter(
-        boto3.client("bedrock-runtime").converse_stream(modelId="amazon.nova-pro-v1:0", messages=MESSAGES)[
-            "stream"
-        ]
-    )
+    cloud = open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
+    stream = _read()
     assert next(stream) == START
     with pytest.raises(EventStreamError) as caught:
         next(stream)
@@ -96,6 +97,7 @@ def test_an_error_in_mid_stream_reaches_the_client_as_an_event_stream_error(fake
         "Code": "modelStreamErrorException",
         "Message": "The model stumbled.",
     }
+    assert cloud.calls.last.code == "ModelStreamErrorException"
 
 
 def test_an_error_that_the_stream_does_not_model_is_an_error_frame(fake, open_cloud):
@@ -103,15 +105,12 @@ def test_an_error_that_the_stream_does_not_model_is_an_error_frame(fake, open_cl
         yield START
         raise AwsError("AccessDeniedException", "Not any more.")
 
-    open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
-    stream = iter(
-        boto3.client("bedrock-runtime").converse_stream(modelId="amazon.nova-pro-v1:0", messages=MESSAGES)[
-            "stream"
-        ]
-    )
+    cloud = open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
+    stream = _read()
     next(stream)
     with pytest.raises(EventStreamError, match="Not any more"):
         next(stream)
+    assert cloud.calls.last.code == "AccessDeniedException"
 
 
 def test_a_slip_of_the_service_in_mid_stream_is_an_internal_error(fake, open_cloud, caplog):
@@ -119,16 +118,13 @@ def test_a_slip_of_the_service_in_mid_stream_is_an_internal_error(fake, open_clo
         yield START
         raise ZeroDivisionError
 
-    open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
-    stream = iter(
-        boto3.client("bedrock-runtime").converse_stream(modelId="amazon.nova-pro-v1:0", messages=MESSAGES)[
-            "stream"
-        ]
-    )
+    cloud = open_cloud({"bedrock-runtime": fake(converse_stream=_answering(events))})
+    stream = _read()
     next(stream)
     with pytest.raises(EventStreamError, match="internalServerException"):
         next(stream)
     assert "ZeroDivisionError" in caplog.text
+    assert cloud.calls.last.code == "InternalServerException"
 
 
 def test_an_event_that_the_model_does_not_have_is_a_slip():

@@ -14,8 +14,6 @@ from bedrock_distill.local.services.bedrock.state import Tables
 from bedrock_distill.local.services.runtime.invocation_logs import (
     BATCH_RECORDS,
     LOG_STREAM,
-    flush_logs,
-    logs_of,
 )
 
 PRO = "amazon.nova-pro-v1:0"
@@ -40,7 +38,7 @@ def cloud(open_cloud):
     open_cloud.bucket(BUCKET)
     configure(open_cloud, {"s3Config": {"bucketName": BUCKET, "keyPrefix": "team"}})
     yield open_cloud
-    flush_logs(open_cloud.world)
+    open_cloud.flush()
     bucket = open_cloud.boto3_session().resource("s3").Bucket(BUCKET)
     bucket.objects.delete()
 
@@ -57,7 +55,7 @@ def configure(cloud, settings):
 
 def objects(cloud):
     """Delivered objects by key, unpacked."""
-    flush_logs(cloud.world)
+    cloud.flush()
     s3 = cloud.boto3_session().client("s3")
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
     return {key: gzip.decompress(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) for key in keys}
@@ -212,9 +210,9 @@ def test_records_reach_cloudwatch_logs_too(cloud, runtime):
     role = "arn:aws:iam::123456789012:role/logging"
     configure(cloud, {"cloudWatchConfig": {"logGroupName": "bedrock", "roleArn": role}})
     converse(runtime, "first")
-    flush_logs(cloud.world)
+    cloud.flush()
     converse(runtime, "second")
-    flush_logs(cloud.world)
+    cloud.flush()
     events = logs.get_log_events(logGroupName="bedrock", logStreamName=LOG_STREAM, startFromHead=True)[
         "events"
     ]
@@ -225,7 +223,7 @@ def test_records_reach_cloudwatch_logs_too(cloud, runtime):
 def test_a_call_does_not_fail_because_its_log_cannot_be_delivered(cloud, runtime, caplog):
     configure(cloud, {"s3Config": {"bucketName": "no-such-bucket"}})
     assert converse(runtime)["stopReason"] == "end_turn"
-    flush_logs(cloud.world)
+    cloud.flush()
     assert "1 invocation log records were not delivered" in caplog.text
 
 
@@ -245,7 +243,7 @@ def test_counting_tokens_is_no_invocation(cloud, runtime):
 
 def test_a_closed_gatherer_has_delivered_what_waited_and_takes_no_more(cloud, runtime):
     converse(runtime, "before")
-    logs_of(cloud.world).close()
+    cloud._running["bedrock-runtime"].close()
     converse(runtime, "after")
     [record] = records(cloud)
     assert record["input"]["inputBodyJson"]["messages"] == user("before")

@@ -75,6 +75,8 @@ def test_an_output_that_leaves_no_room_for_what_is_staged_is_refused(make):
         ("teacher", "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", "system inference"),
         ("role", "arn:aws:sts::123456789012:assumed-role/Mine/session", "arn:aws:iam::"),
         ("role", "MyRole", "arn:aws:iam::"),
+        ("kms_key", "my-key", "alias/NAME"),
+        ("data_kms_key", "key/00000000-0000-0000-0000-000000000000", "alias/NAME"),
         ("model_name", "a--b", "letters and digits"),
         ("model_name", "a" * 64, "63"),
         ("tags", {"aws:owner": "me"}, "aws:"),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bedrock_distill.catalog import read_model_id
 from bedrock_distill.uris import Arn, partition_of
 
 __all__ = [
-    "base_of",
     "custom_model_arn",
     "deployment_arn",
     "foundation_model_arn",
@@ -39,12 +37,6 @@ def custom_model_arn(region: str, account_id: str, base_id: str, token: str) -> 
 def deployment_arn(region: str, account_id: str, token: str) -> str:
     """ARN of a custom model deployment."""
     return str(Arn(partition_of(region), "bedrock", region, account_id, f"custom-model-deployment/{token}"))
-
-
-def base_of(arn: str) -> str:
-    """The base model's plain id inside the ARN of a foundation model, job or custom model."""
-    resource = Arn.parse(arn).resource_id
-    return read_model_id(resource.partition("/")[0]).model
 
 
 def short_name(base_id: str) -> str:

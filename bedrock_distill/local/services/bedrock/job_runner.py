@@ -24,7 +24,6 @@ from bedrock_distill.local.services.bedrock.job_data import JobFailure, Validate
 from bedrock_distill.local.services.bedrock.log_source import LogReader
 from bedrock_distill.local.services.bedrock.state import CustomModel, Job, Tables, moment
 from bedrock_distill.local.services.bedrock.training import training_config
-from bedrock_distill.local.services.runtime.invocation_logs import flush_logs
 from bedrock_distill.local.students import weights_dir
 from bedrock_distill.local.teachers import Teacher, teacher_for
 from bedrock_distill.records.lines import read_chunks
@@ -168,7 +167,7 @@ class JobRun:
         """The logs under the prefix, gathered into one file."""
         uri = config["invocationLogSource"]["s3Uri"]
         # What was said to a model in this cloud a moment ago is in the logs by the time a job reads them.
-        flush_logs(self._world)
+        self._world.flush()
         reader = LogReader(self._s3, config, self._teacher.text if self._teacher else "")
         target = self._folder / "from-logs.jsonl"
         most = self._rules.max_line_bytes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.services.runtime.answering import responder_for
-from bedrock_distill.local.services.runtime.invocation_logs import logs_of
+from bedrock_distill.local.services.runtime.invocation_logs import InvocationLogs
 from bedrock_distill.local.services.runtime.log_records import Invocation, Side
 from bedrock_distill.local.services.runtime.resolution import resolve
 from bedrock_distill.local.students import Generators
@@ -62,7 +62,7 @@ class Desk:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.logs = logs_of(world)
+        self.logs = InvocationLogs(world)
         self.generators = Generators()
 
     def open(self, call: Call, read: Callable[[Target], Ask]) -> Exchange:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_distill.local.services.runtime.log_records import Invocation
     from bedrock_distill.local.world import World
 
-__all__ = ["BATCH_RECORDS", "DELIVERY_S", "LOG_STREAM", "InvocationLogs", "flush_logs", "logs_of"]
+__all__ = ["BATCH_RECORDS", "DELIVERY_S", "LOG_STREAM", "InvocationLogs"]
 
 BATCH_RECORDS = 200
 """Records that wait at most before they are delivered."""
@@ -35,8 +35,6 @@ DELIVERY_S = 1.0
 
 LOG_STREAM = "aws/bedrock/modelinvocations"
 """CloudWatch's log stream, by AWS's name."""
-
-_TABLE = "runtime/invocation-logs"
 
 _log = logging.getLogger(__name__)
 
@@ -148,19 +146,6 @@ class InvocationLogs:
         self._world.client("s3", region).put_object(
             Bucket=uri.bucket, Key=uri.key, Body=packed, ContentType="application/json"
         )
-
-
-def logs_of(world: World) -> InvocationLogs:
-    """A cloud's one gatherer, made when first asked for."""
-    with world.store.lock:
-        table = world.store.table(_TABLE, "")
-        logs: InvocationLogs = table.get(_TABLE) or table.put(_TABLE, InvocationLogs(world))
-        return logs
-
-
-def flush_logs(world: World) -> None:
-    """Deliver what waits in a cloud. Whoever reads logs inside the cloud calls it first."""
-    logs_of(world).flush()
 
 
 def _grouped(batch: list[_Waiting]) -> list[list[_Waiting]]:

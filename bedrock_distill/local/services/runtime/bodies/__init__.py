@@ -9,16 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bedrock_distill.local.services.runtime.bodies import (
-    anthropic,
-    cohere,
-    deepseek,
-    llama,
-    mistral,
-    nova,
-    openai,
-    titan,
-)
+from bedrock_distill.local.services.runtime.bodies import anthropic, cohere, llama, nova, openai, titan
+from bedrock_distill.local.services.runtime.bodies.completions import DEEPSEEK, MISTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +23,7 @@ __all__ = ["FORMATS", "Format"]
 
 
 class Format(Protocol):
-    """What a module of this package offers."""
+    """What each format offers, be it a module of this package or an object of one."""
 
     def read(self, body: bytes) -> Ask:
         """The request inside a body; AwsError ValidationException where it is not one."""
@@ -52,11 +44,11 @@ FORMATS: Mapping[BodyFormat, Format] = MappingProxyType(
         "llama": llama,
         "anthropic": anthropic,
         "titan": titan,
-        "mistral": mistral,
+        "mistral": MISTRAL,
         "cohere": cohere,
-        "deepseek": deepseek,
+        "deepseek": DEEPSEEK,
         "qwen": openai,
         "openai": openai,
     }
 )
-"""Module by the catalog's name of the format."""
+"""Format by the catalog's name of it."""
