@@ -1,114 +1,29 @@
-"""The commands that plan, apply, watch and remove, in process, over a local cloud whose trainer trains nothing."""
+"""Planning and applying from the command line: tables and documents, exit codes, and what is said of each mistake."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from bedrock_distill.cli.common import Settings
-from bedrock_distill.cli.main import main
 from bedrock_distill.local import Fault
-from bedrock_distill.local.services.bedrock import Bedrock
-from bedrock_distill.records import Record, encode_record
 from bedrock_distill.resources import DistillationJob
-from bedrock_distill.train.events import StepMetric, TrainResult
 
-MAIN = "from bedrock_distill.cli.main import main; main()"
-TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
-JOB_FILE = f"""\
-[distillation]
-name = "triage"
-teacher = "{TEACHER}"
-student = "{STUDENT}"
-data = "prompts.jsonl"
-output = "s3://local-bucket/distill/"
-"""
+TEACHER = "amazon.nova-pro-v1:0"
 PRICES = "".join(
     f'[[price]]\nmodel = "{model}"\nkind = "{kind}"\nusd = 0.5\nsource = "an example"\nas_of = 2026-11-01\n'
     for model, kind in [(TEACHER, "input_1k_tokens"), (TEACHER, "output_1k_tokens")]
 )
 
 
-def train_nothing(config, *, on_event=None, stop=None):
-    model = Path(config.output_dir) / "model"
-    model.mkdir(parents=True)
-    (model / "config.json").write_text("{}")
-    metric = StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)
-    return TrainResult(
-        model_dir=model,
-        steps=1,
-        training_loss=0.5,
-        validation_loss=0.7,
-        tokens=10,
-        seconds=0.1,
-        step_metrics=[metric],
-        stopped=False,
-    )
-
-
 def train_badly(config, *, on_event=None, stop=None):
     raise RuntimeError("the trainer fell over")
 
 
-def cloud_with(trainer):
-    return pytest.mark.local_cloud(
-        teachers={TEACHER: lambda record: "billing"},
-        services=lambda world: {"bedrock": Bedrock(world, trainer=trainer)},
-    )
-
-
-pytestmark = cloud_with(train_nothing)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    lines = (encode_record(Record.of(f"Question {i}?")) for i in range(120))
-    (tmp_path / "prompts.jsonl").write_bytes(b"\n".join(lines))
-    (tmp_path / "job.toml").write_text(JOB_FILE)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(local_cloud, local_bucket, folder, monkeypatch, capsys):
-    """Run a command; returns exit code, stdout and stderr."""
-
-    def session(settings):
-        return local_cloud.session(region=settings.region, catalog=settings.catalog)
-
-    monkeypatch.setattr(Settings, "session", session)
-
-    def run(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as leaving:
-            main([str(arg) for arg in args])
-        printed, said = capsys.readouterr()
-        return leaving.value.code, printed, said
-
-    return run
-
-
-@pytest.fixture
-def document(run):
-    """Run a command with --output json; returns the one document of its stdout."""
-
-    def document(*args, code=0):
-        left, printed, said = run(*args, "--output", "json")
-        assert left == code, said
-        return json.loads(printed)  # and nothing before or after it
-
-    return document
-
-
-@pytest.fixture
-def model(document):
-    return document("apply", "job.toml", "--yes", "--wait")["model_arn"]
+def _edit(path, old, new):
+    path.write_text(path.read_text().replace(old, new))
 
 
 # plan
@@ -129,8 +44,8 @@ def test_a_plan_is_one_json_document_for_programs_and_the_file_holds_the_same(do
     assert plan["kind"] == "distillation"
 
 
-def test_a_plan_that_cannot_work_is_shown_and_exits_with_2(run, folder):
-    (folder / "job.toml").write_text(JOB_FILE.replace("local-bucket", "no-such-bucket"))
+def test_a_plan_that_cannot_work_is_shown_and_exits_with_2(run, folder, job_file):
+    (folder / "job.toml").write_text(job_file.replace("local-bucket", "no-such-bucket"))
     code, printed, said = run("plan", "job.toml")
     assert code == 2
     assert "STOP  no-bucket" in printed
@@ -166,7 +81,7 @@ def test_prices_of_ones_own_are_laid_over_the_catalog(document, folder):
         (lambda folder: (folder / "prompts.jsonl").unlink(), "job.toml: Prompts cannot be made: path"),
         (lambda folder: (folder / "prompts.jsonl").write_text("{}\n" * 200), "prompts.jsonl:1"),
         (
-            lambda folder: (folder / "job.toml").write_text(JOB_FILE.replace("distill/", "dt=1/")),
+            lambda folder: _edit(folder / "job.toml", "distill/", "dt=1/"),
             "letters, digits",
         ),
     ],
@@ -244,9 +159,9 @@ def test_a_plan_file_of_any_name_is_applied_from_any_folder(run, document, folde
     assert again == done
 
 
-def test_a_plan_is_applied_in_its_own_region_unless_another_is_asked_for(run, document, local_cloud):
+def test_a_plan_is_applied_in_its_own_region_unless_another_is_asked_for(run, document, cloud):
     run("plan", "job.toml", "--out", "plan.json", "--region", "us-east-1")
-    local_cloud.region = "us-west-2"  # as if AWS_REGION said so
+    cloud.region = "us-west-2"  # as if AWS_REGION said so
     assert document("apply", "plan.json", "--yes")["arn"].split(":")[3] == "us-east-1"
     code, _, said = run("apply", "plan.json", "--yes", "--region", "us-west-2")
     assert code == 2
@@ -277,8 +192,8 @@ def test_a_file_that_is_not_there_is_named(run, name):
     assert name in said
 
 
-def test_a_plan_that_cannot_work_is_refused_before_anybody_is_asked_for_money(run, folder):
-    (folder / "job.toml").write_text(JOB_FILE.replace("local-bucket", "no-such-bucket"))
+def test_a_plan_that_cannot_work_is_refused_before_anybody_is_asked_for_money(run, folder, job_file):
+    (folder / "job.toml").write_text(job_file.replace("local-bucket", "no-such-bucket"))
     code, _, said = run("apply", "job.toml")
     assert code == 2
     assert "no-bucket" in said
@@ -298,7 +213,7 @@ def test_a_duration_is_a_number_above_zero_with_a_unit(run, text):
     assert "duration" in said
 
 
-@cloud_with(train_badly)
+@pytest.mark.parametrize("trainer", [train_badly])
 def test_a_job_that_fails_exits_with_1_says_why_and_still_prints_its_one_document(run, document):
     failed = document("apply", "job.toml", "--yes", "--wait", code=1)
     assert failed["status"] == "Failed"
@@ -337,16 +252,14 @@ def test_a_wait_that_runs_out_exits_with_4_and_still_prints_what_to_pick_up(run,
     assert f"bedrock-distill jobs wait {late['arn']}" in said
 
 
-def test_what_aws_refuses_exits_with_5(run, local_cloud):
-    local_cloud.faults.add(
-        Fault(operation="CreateModelCustomizationJob", code="ServiceQuotaExceededException")
-    )
+def test_what_aws_refuses_exits_with_5(run, cloud):
+    cloud.faults.add(Fault(operation="CreateModelCustomizationJob", code="ServiceQuotaExceededException"))
     code, printed, said = run("apply", "job.toml", "--yes")
     assert (code, printed) == (5, "")
     assert "Service Quotas" in said
 
 
-def test_an_interrupted_apply_exits_with_130_and_says_that_it_can_go_on(run, local_cloud, monkeypatch):
+def test_an_interrupted_apply_exits_with_130_and_says_that_it_can_go_on(run, cloud, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
@@ -356,156 +269,10 @@ def test_an_interrupted_apply_exits_with_130_and_says_that_it_can_go_on(run, loc
     assert "apply again" in said
 
 
-def test_verbose_tells_what_is_tried_again(run, local_cloud):
-    local_cloud.faults.add(Fault(operation="ListModelCustomizationJobs", status=503))
+def test_verbose_tells_what_is_tried_again(run, cloud):
+    cloud.faults.add(Fault(operation="ListModelCustomizationJobs", status=503))
     quiet = run("jobs", "list", "-q")
     loud = run("jobs", "list", "-v")
     assert quiet[0] == loud[0] == 5
     assert "trying again" not in quiet[2]
     assert loud[2].count("trying again") == 5
-
-
-# jobs
-
-
-def test_jobs_are_listed_shown_and_filtered(run, document):
-    assert run("jobs", "list")[1] == "(no job)\n"
-    done = document("apply", "job.toml", "--yes", "--wait")
-    (listed,) = document("jobs", "list", "--status", "Completed")
-    assert listed["jobArn"] == done["arn"]
-    assert document("jobs", "list", "--name", "nothing") == []
-    _, table, _ = run("jobs", "list")
-    assert table.splitlines()[0].split() == ["job", "status", "created", "arn"]
-    shown = document("jobs", "show", listed["jobName"], "--artifacts")
-    assert shown["jobArn"] == done["arn"]
-    assert any(uri.endswith(".csv") for uri in shown["artifacts"])
-    _, text, _ = run("jobs", "show", done["arn"], "--artifacts")
-    assert "training loss    0.5000" in text
-    assert "s3://local-bucket/distill/" in text
-
-
-def test_a_job_that_is_not_there_exits_with_5_and_one_that_is_none_with_2(run, model):
-    assert run("jobs", "show", "absent")[0] == 5
-    code, _, said = run("jobs", "show", model)
-    assert code == 2
-    assert "custom model" in said
-    elsewhere = model.replace("us-east-1", "eu-west-1").replace("custom-model", "model-customization-job")
-    code, _, said = run("jobs", "wait", elsewhere)
-    assert code == 2
-    assert "--region eu-west-1" in said
-
-
-def test_a_job_that_is_over_cannot_be_stopped(run, document):
-    done = document("apply", "job.toml", "--yes", "--wait")
-    code, printed, said = run("jobs", "stop", done["arn"])
-    assert (code, printed) == (5, "")
-    assert "ConflictException" in said
-
-
-# models and deployments
-
-
-def test_models_are_listed_shown_and_deleted(run, document, model):
-    (listed,) = document("models", "list")
-    assert listed["modelArn"] == model
-    assert document("models", "show", listed["modelName"])["modelArn"] == model
-    assert model in run("models", "show", model)[1]
-    code, printed, said = run("models", "delete", model)
-    assert (code, printed) == (2, "")
-    assert "--yes" in said
-    assert document("models", "delete", model, "--yes") == {"deleted": model}
-    assert document("models", "list") == []
-    assert run("models", "delete", model, "--yes")[0] == 5
-
-
-def test_a_model_is_deployed_shown_waited_for_and_removed(run, document, model):
-    dry = document("deploy", model, "--dry-run")
-    assert dry["kind"] == "deployment"
-    assert document("deploy", "list") == []
-    made = document("deploy", model)
-    assert made["status"] == "Active"
-    assert document("deploy", model) == made
-    (listed,) = document("deploy", "list")
-    name = listed["customModelDeploymentName"]
-    assert document("deploy", "show", name)["customModelDeploymentArn"] == made["arn"]
-    assert "Active" in run("deploy", "show", made["arn"])[1]
-    assert document("deploy", "wait", name) == {
-        "arn": made["arn"],
-        "status": "Active",
-        "model_arn": model,
-        "reason": "",
-    }
-    assert document("deploy", "update", name, model) == {
-        "arn": made["arn"],
-        "status": "Active",
-        "model_arn": model,
-        "reason": "",
-    }
-    assert document("deploy", "delete", name) == {"deleted": made["arn"]}
-    assert document("deploy", "list") == []
-
-
-def test_deleting_a_deployment_that_is_not_there_does_not_claim_to_have_deleted_it(run, document):
-    assert document("deploy", "delete", "absent") == {"deleted": None}
-    code, printed, said = run("deploy", "delete", "absent")
-    assert code == 0
-    assert "Deleted" not in printed
-    assert "absent" in said
-
-
-def test_a_model_that_cannot_be_deployed_is_refused_with_the_reason(run, model):
-    assert run("deploy", "triage")[0] == 2
-    code, printed, said = run("deploy", model.replace("us-east-1", "us-west-2"))
-    assert (code, printed) == (2, "")
-    assert "model-elsewhere" in said
-    code, _, said = run("deploy", model[:-12] + "zzzzzzzzzzzz")
-    assert code == 2
-    assert "no-model" in said
-
-
-# catalog and the whole
-
-
-@pytest.mark.parametrize("table", ["models", "pairs", "quotas", "prices"])
-def test_the_catalog_is_a_table_or_one_document(run, document, table):
-    assert isinstance(document("catalog", table), list)
-    code, printed, said = run("catalog", table)
-    assert (code, said) == (0, "")
-    assert printed
-
-
-def test_the_catalog_knows_a_teacher_or_suggests_one(run, document):
-    assert {row["teacher"] for row in document("catalog", "pairs", "--teacher", f"us.{TEACHER}")} == {TEACHER}
-    code, _, said = run("catalog", "pairs", "--teacher", "amazon.nova-por-v1:0")
-    assert code == 2
-    assert f"Did you mean {TEACHER}" in said
-
-
-def test_an_unknown_command_or_option_exits_with_2(run):
-    assert run("destil")[0] == 2
-    assert run("plan", "job.toml", "--colour")[0] == 2
-
-
-def test_a_reader_that_leaves_early_changes_no_exit_code(folder):
-    """As in `bedrock-distill catalog models | head -0`, under pipefail."""
-    read, write = os.pipe()
-    os.close(read)
-    ran = subprocess.run(
-        [sys.executable, "-c", MAIN, "catalog", "models", "--output", "json"],
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(write)
-    assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def test_colour_is_for_terminals_that_want_it(monkeypatch):
-    from bedrock_distill.cli.common import table
-
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[1m" in table([("a",)], ("x",))
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b" not in table([("a",)], ("x",))

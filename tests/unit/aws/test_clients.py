@@ -39,7 +39,7 @@ def test_half_a_set_of_credentials_is_an_error_of_ours(monkeypatch):
 
 
 def test_no_region_is_said_before_anything_is_sent():
-    with pytest.raises(SpecError, match="^No AWS region.*AWS_REGION"):
+    with pytest.raises(SpecError, match=r"^No AWS region.*AWS_REGION"):
         _ = Clients(boto_session=boto3.Session(aws_access_key_id="x", aws_secret_access_key="y")).account_id
 
 

@@ -200,16 +200,16 @@ def test_the_trainer_gets_the_models_size_the_clouds_seed_and_steps_within_bound
     stage.create()
     stage.finish()
     (config,) = stage.trainer.configs
-    assert (config.size, config.seed, config.loss, config.steps) == ("small", 0, "text", 200)
+    assert (config.size, config.seed, config.loss, config.steps) == ("tiny", 0, "text", 300)
 
 
 @pytest.mark.parametrize(
     ("records", "bytes_each", "steps", "batch"),
     [
-        (100, 300, 200, 32),
-        (400, 400, 200, 32),
-        (10_000, 600, 195, 32),
-        (15_000, 100, 800, 32),
+        (100, 300, 300, 16),
+        (400, 400, 300, 16),
+        (10_000, 600, 390, 16),
+        (15_000, 100, 800, 16),
         (200, 6_000, 62, 4),
         (1, 16_000, 11, 4),
     ],
