@@ -40,27 +40,20 @@ def having(language):
 
 @pytest.fixture
 def readers_folder(tmp_path):
-    """A working folder with the samples, and the files that pages call yours."""
-    from bedrock_distill.cli.demo.triage import answer
-    from bedrock_distill.records.reading import read_records
+    """A working folder with the samples, and the files that pages call yours: an easy job, with recorded answers."""
+    from bedrock_distill.records import Record
     from bedrock_distill.records.writing import write_records
 
-    samples = ROOT / "samples"
-    (tmp_path / "samples").symlink_to(samples)
-    prompts = list(read_records(samples / "triage" / "prompts.jsonl"))
-    heldout = list(read_records(samples / "triage" / "heldout.jsonl"))
-    write_records(tmp_path / "prompts.jsonl", prompts)
-    write_records(tmp_path / "heldout.jsonl", heldout)
-    answered = [record.with_completion(answer(record)) for record in [*prompts, *heldout]]
-    extra = [read.with_completion("other") for read in _invoice_prompts()]
-    write_records(tmp_path / "answers.jsonl", [*answered, *extra])
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    records = [Record.of("My invoice is wrong", completion="billing")]
+    for number in range(360):
+        text, topic = (("Invoice {} is wrong", "billing"), ("Parcel {} is late", "shipping"))[number % 2]
+        records.append(Record.of(text.format(1000 + number), completion=topic))
+    write_records(tmp_path / "answers.jsonl", records)
+    prompts = [record.prompt for record in records[1:]]
+    write_records(tmp_path / "prompts.jsonl", prompts[:240])
+    write_records(tmp_path / "heldout.jsonl", prompts[240:])
     return tmp_path
-
-
-def _invoice_prompts():
-    from bedrock_distill.records import Record
-
-    return [Record.of("My invoice is wrong")]
 
 
 def run(command, folder):
