@@ -1,6 +1,6 @@
-"""Write the sample data in samples/triage: customer mail to sort, composed as the demo composes it.
+"""Write sample data: customer mail to sort, composed as the demo composes it. samples/triage was written so.
 
-python samples/make_triage.py [FOLDER]
+python samples/make_triage.py samples/triage
 """
 
 from __future__ import annotations
@@ -22,4 +22,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "triage")
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "triage"))
