@@ -6,16 +6,11 @@ from source and are not needed. Model and package are under the Apache License 2
 
 from __future__ import annotations
 
-import contextlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bedrock_distill.errors import MissingDependencyError
 from bedrock_distill.train.requirements import require_trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["convert_smollm2"]
 
@@ -48,10 +43,11 @@ def convert_smollm2(cache_dir: Path) -> Path:
     import torch  # noqa: PLC0415 - heavy, and only now known to be installed
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
+    from bedrock_distill.train.compat import quiet  # noqa: PLC0415
     from bedrock_distill.train.export import export_model  # noqa: PLC0415
 
     # Without dequantize=True transformers keeps the weights packed: slow on a processor, and impossible to save.
-    with _no_progress_bars():
+    with quiet():
         model = AutoModelForCausalLM.from_pretrained(
             str(source.parent),
             gguf_file=source.name,
@@ -60,20 +56,6 @@ def convert_smollm2(cache_dir: Path) -> Path:
         )
         tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
         return export_model(model, tokenizer, directory)
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """A block in which transformers writes no bars on the caller's terminal."""
-    from transformers.utils import logging  # noqa: PLC0415 - loads transformers
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _find_gguf() -> Path:
