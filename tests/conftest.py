@@ -43,3 +43,26 @@ def _loopback_only(monkeypatch):
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture
+def trainer():
+    """A trainer that trains nothing, for clouds in tests of everything else; a test may name another by parametrizing it."""
+    from bedrock_distill.train.events import StepMetric, TrainResult
+
+    def train_nothing(config, *, on_event=None, stop=None):
+        model = Path(config.output_dir) / "model"
+        model.mkdir(parents=True)
+        (model / "config.json").write_text("{}")
+        return TrainResult(
+            model_dir=model,
+            steps=1,
+            training_loss=0.5,
+            validation_loss=0.7,
+            tokens=10,
+            seconds=0.1,
+            step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
+            stopped=False,
+        )
+
+    return train_nothing

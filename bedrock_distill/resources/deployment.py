@@ -22,7 +22,7 @@ from bedrock_distill.plan import (
 from bedrock_distill.plan.estimate import Use
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.custom_model import CustomModel
-from bedrock_distill.resources.spec import Spec, check_name, short_name
+from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 from bedrock_distill.uris import Arn
 
@@ -216,12 +216,11 @@ def plan_deployment(
     }
     fingerprint = fingerprint_of(intent)
     name = short_name(spec.name, fingerprint)
-    tags = {"bedrock-distill": spec.name, "bedrock-distill:plan": fingerprint, **spec.tags}
     request: dict[str, Any] = {
         "modelDeploymentName": name,
         "modelArn": spec.model,
         "clientRequestToken": f"bedrock-distill-{fingerprint}",
-        "tags": [{"key": key, "value": value} for key, value in tags.items()],
+        "tags": plan_tags(spec.name, fingerprint, spec.tags),
     }
     if spec.description:
         request["description"] = spec.description

@@ -23,7 +23,7 @@ from bedrock_distill.plan.estimate import Use
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.data import Prompts
 from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
-from bedrock_distill.resources.spec import Spec, check_name, short_name
+from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
 from bedrock_distill.resources.warnings import warnings_for
 from bedrock_distill.uris import Arn, S3Uri
 
@@ -182,8 +182,8 @@ def job_request(
                 }
             }
         },
-        "jobTags": _tags(spec, fingerprint),
-        "customModelTags": _tags(spec, fingerprint),
+        "jobTags": plan_tags(spec.name, fingerprint, spec.tags),
+        "customModelTags": plan_tags(spec.name, fingerprint, spec.tags),
     }
     if spec.hyperparameters:
         request["hyperParameters"] = spec.hyperparameters
@@ -240,11 +240,6 @@ def _role_step(spec: Distillation, survey: Survey) -> EnsureRole | None:
         tags={"bedrock-distill": spec.name, **spec.tags},
         done=survey.role is not None and survey.role.policy == policy,
     )
-
-
-def _tags(spec: Distillation, fingerprint: str) -> list[dict[str, str]]:
-    tags = {"bedrock-distill": spec.name, "bedrock-distill:plan": fingerprint, **spec.tags}
-    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def _facts(spec: Distillation, survey: Survey, catalog: Catalog, request: dict[str, Any]) -> dict[str, str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bedrock_distill.errors import SpecError
 
-__all__ = ["Spec", "check_name", "short_name"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Spec", "check_name", "plan_tags", "short_name"]
 
 _NAME = re.compile(r"[0-9a-zA-Z]([_-]?[0-9a-zA-Z])*")
 
@@ -63,6 +66,12 @@ def check_name(value: str) -> str:
             "it becomes part of AWS names of at most 63 characters"
         )
     return value
+
+
+def plan_tags(name: str, fingerprint: str, own: Mapping[str, str]) -> list[dict[str, str]]:
+    """The tags of everything a plan makes, so that it can be found again; the user's own come last and win."""
+    tags = {"bedrock-distill": name, "bedrock-distill:plan": fingerprint, **own}
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def short_name(name: str, fingerprint: str, attempt: int = 1) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from bedrock_distill.cli.main import main
 from bedrock_distill.local import Cloud
 from bedrock_distill.local.services.bedrock import Bedrock
 from bedrock_distill.records import Record, encode_record
-from bedrock_distill.train.events import StepMetric, TrainResult
 
 TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 JOB_FILE = f"""\
@@ -23,29 +21,6 @@ student = "{STUDENT}"
 data = "prompts.jsonl"
 output = "s3://local-bucket/distill/"
 """
-
-
-def train_nothing(config, *, on_event=None, stop=None):
-    model = Path(config.output_dir) / "model"
-    model.mkdir(parents=True)
-    (model / "config.json").write_text("{}")
-    metric = StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)
-    return TrainResult(
-        model_dir=model,
-        steps=1,
-        training_loss=0.5,
-        validation_loss=0.7,
-        tokens=10,
-        seconds=0.1,
-        step_metrics=[metric],
-        stopped=False,
-    )
-
-
-@pytest.fixture
-def trainer():
-    """Who trains; a test may name another by parametrizing `trainer`."""
-    return train_nothing
 
 
 @pytest.fixture
