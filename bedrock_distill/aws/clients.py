@@ -65,6 +65,7 @@ class Clients:
             raise SpecError(f"Could not use {named}: {error}", field="profile", value=profile) from error
         self._region = region or self._session.region_name
         self._endpoint_url = endpoint_url
+        self._profile, self._borrowed = profile, boto_session is not None
         self.clock: Clock = clock or SystemClock()
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -82,6 +83,23 @@ class Clients:
         if not self._region:
             raise SpecError("No AWS region: give region=…, --region, or set AWS_REGION.", field="region")
         return self._region
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """Where every request goes instead of AWS, or None."""
+        return self._endpoint_url
+
+    @property
+    def boto_session(self) -> boto3.Session:
+        """The boto3 session that everything here is made from."""
+        return self._session
+
+    @property
+    def portable(self) -> dict[str, str | None] | None:
+        """What makes the same gate in another process; None where a borrowed boto3 session cannot be made again."""
+        if self._borrowed:
+            return None
+        return {"profile": self._profile, "region": self._region, "endpoint_url": self._endpoint_url}
 
     @property
     def partition(self) -> str:

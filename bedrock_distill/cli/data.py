@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, table
+from bedrock_distill.cli.data_logs import from_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ _max_offences = click.option(
 
 @click.group("data")
 def command() -> None:
-    """Check, convert and split training data."""
+    """Check, convert, split and curate training data, and make it from invocation logs."""
 
 
 @command.command("check")
@@ -204,6 +205,9 @@ def split(
         max_offences=max_offences,
     )
     settings.emit(report.to_dict(), lambda: _split_text(report))
+
+
+command.add_command(from_logs)
 
 
 def _rules(settings: Settings, teacher: str, student: str) -> Rules:

@@ -6,10 +6,11 @@ size beside it.
 
 from __future__ import annotations
 
-import zlib
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from isal import isal_zlib
 
 from bedrock_distill.errors import DataError, Offence
 
@@ -112,7 +113,7 @@ def unpack(
     on_gzip()
     try:
         yield from _gunzip(whole)
-    except (EOFError, zlib.error) as error:
+    except (EOFError, isal_zlib.error) as error:
         reason = f"the gzip stream is broken ({error}); what follows is lost: make or fetch the file again"
         offence = Offence(name, None, "", reason, "bad-gzip")
         raise DataError(f"Could not unpack {name!r}: {reason}.", offences=(offence,)) from error
@@ -120,7 +121,7 @@ def unpack(
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The members of a gzip stream, one after the other, never more than a chunk at a time."""
-    member = zlib.decompressobj(_GZIP_WINDOW)
+    member = isal_zlib.decompressobj(_GZIP_WINDOW)
     for chunk in chunks:
         data, more = chunk, False
         while data or more:
@@ -128,7 +129,7 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 data = data.lstrip(b"\0")  # padding may follow a member
                 if not data:
                     break
-                member = zlib.decompressobj(_GZIP_WINDOW)
+                member = isal_zlib.decompressobj(_GZIP_WINDOW)
             piece = member.decompress(data, _CHUNK_BYTES)
             if piece:
                 yield piece

@@ -15,7 +15,16 @@ from bedrock_distill.errors import DataError, Offence, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SCHEMA_VERSION", "Message", "Record", "Role", "TextBlock", "decode_record", "encode_record"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Message",
+    "Record",
+    "Role",
+    "TextBlock",
+    "decode_record",
+    "encode_pair",
+    "encode_record",
+]
 
 SCHEMA_VERSION: Final = "bedrock-conversation-2024"
 """The only value of `schemaVersion`. A page of AWS's guide spells it `conversion`; that is a slip of the page."""
@@ -129,6 +138,30 @@ _decode = msgspec.json.Decoder(Record).decode
 def encode_record(record: Record) -> bytes:
     """One line of JSON without a newline; non-ASCII text stays as it is, in UTF-8."""
     return _encode(record)
+
+
+_BEGIN = b'{"schemaVersion":"' + SCHEMA_VERSION.encode() + b'","'
+_SYSTEM = b'system":[{"text":'
+_SYSTEM_END = b'}],"'
+_USER = b'messages":[{"role":"user","content":[{"text":'
+_ASSISTANT = b'}]},{"role":"assistant","content":[{"text":'
+_END = b"}]}]}"
+
+
+def encode_pair(system: str | None, prompt: str, completion: str | None) -> tuple[bytes, bytes]:
+    """The line that `encode_record` writes for a single turn, and the part of it that stands for the prompt.
+
+    For loops that make many such lines: no record is built on the way.
+
+    Returns:
+        The line, and its beginning up to the end of the prompt: equal for equal prompts, and only for those.
+    """
+    begun = _USER + _encode(prompt)
+    if system:
+        begun = _SYSTEM + _encode(system) + _SYSTEM_END + begun
+    if completion is None:
+        return _BEGIN + begun + _END, begun
+    return _BEGIN + begun + _ASSISTANT + _encode(completion) + _END, begun
 
 
 def decode_record(line: bytes) -> Record:

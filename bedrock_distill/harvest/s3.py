@@ -1,0 +1,150 @@
+"""Logs and parts' files on S3."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from bedrock_distill.aws import ObjectStore
+from bedrock_distill.aws.fast_objects import object_reader
+from bedrock_distill.errors import NotFoundError
+from bedrock_distill.harvest.place import OURS
+from bedrock_distill.harvest.sources import LogObject, read_overflow
+from bedrock_distill.records.digest import digest_file
+from bedrock_distill.records.logs.layout import is_log, prefix_may_hold
+from bedrock_distill.uris import S3Uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from bedrock_distill.aws import Clients
+
+__all__ = ["S3Logs", "S3Place"]
+
+_FETCHERS = 16
+_AHEAD_BYTES = 16 << 20
+"""Bytes that are fetched ahead of the reader, at most, beyond one object."""
+
+
+class S3Logs:
+    """Logs on S3."""
+
+    def __init__(self, root: S3Uri, clients: Clients) -> None:
+        self._root, self._clients = root, clients
+        self._get = object_reader(clients, root.bucket)
+
+    @property
+    def uri(self) -> str:
+        """The S3 URI."""
+        return str(self._root)
+
+    def list(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[LogObject]:
+        """Every log object under the prefix, page by page; with a time window, only the hours that can matter."""
+        prefixes = (
+            [self._root.key] if since is None and until is None else self._hours(self._root.key, since, until)
+        )
+        for prefix in prefixes:
+            for item in self._pages(prefix):
+                name = item["Key"].removeprefix(self._root.key)
+                if is_log(item["Key"]) and prefix_may_hold(item["Key"], since, until):
+                    yield LogObject(name, int(item["Size"]), str(item.get("ETag", "")))
+
+    def _pages(self, prefix: str) -> Iterator[dict[str, str]]:
+        return self._clients.pages(
+            "s3", "list_objects_v2", "Contents", Bucket=self._root.bucket, Prefix=prefix
+        )
+
+    def _hours(self, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[str]:
+        """Prefixes to list whole, found by walking down the tree of dates."""
+        if "/BedrockModelInvocationLogs/" in f"/{prefix}" and prefix.count("/", prefix.rfind("Logs/")) >= 5:
+            yield prefix
+            return
+        below = list(
+            self._clients.pages(
+                "s3",
+                "list_objects_v2",
+                "CommonPrefixes",
+                Bucket=self._root.bucket,
+                Prefix=prefix,
+                Delimiter="/",
+            )
+        )
+        if not below:
+            yield prefix
+            return
+        for item in below:
+            if prefix_may_hold(item["Prefix"], since, until):
+                yield from self._hours(item["Prefix"], since, until)
+
+    def read(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterator[bytes]]]:
+        """Each object with its bytes; some are fetched ahead, in threads, and come in their order all the same."""
+        with ThreadPoolExecutor(_FETCHERS, thread_name_prefix="log-fetch") as pool:
+            waiting: deque[tuple[LogObject, Future[bytes]]] = deque()
+            ahead = 0
+            for item in objects:
+                while waiting and (ahead + item.size_bytes > _AHEAD_BYTES or len(waiting) >= 2 * _FETCHERS):
+                    first, future = waiting.popleft()
+                    ahead -= first.size_bytes
+                    yield first, _result(future)
+                waiting.append((item, pool.submit(self._get, self._root.key + item.name)))
+                ahead += item.size_bytes
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, _result(future)
+
+    def overflow(self, uri: str) -> bytes | None:
+        """A body from its own object."""
+        place = S3Uri.parse(uri)
+        try:
+            get = (
+                self._get if place.bucket == self._root.bucket else object_reader(self._clients, place.bucket)
+            )
+            return read_overflow(iter((get(place.key),)), uri)
+        except NotFoundError:
+            return None
+
+
+def _result(future: Future[bytes]) -> Iterator[bytes]:
+    yield future.result()
+
+
+class S3Place:
+    """A prefix on S3."""
+
+    def __init__(self, root: S3Uri, clients: Clients) -> None:
+        self._root, self._store = root, ObjectStore(clients)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A stream to a temporary file that is put at the end."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            with path.open("wb") as stream:
+                yield stream
+            self._store.put_file(path, self._root / name, sha256=digest_file(path).sha256)
+
+    def read(self, name: str) -> bytes | None:
+        """The object's bytes."""
+        try:
+            return self._store.read(self._root / name)
+        except NotFoundError:
+            return None
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A copy of the object."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            path.write_bytes(self._store.read(self._root / name))
+            yield path
+
+    def clear(self) -> None:
+        """Remove the parts' objects."""
+        for uri, _ in self._store.list(self._root.as_prefix):
+            if OURS.fullmatch(uri.name):
+                self._store.delete(uri)

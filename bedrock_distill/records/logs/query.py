@@ -1,0 +1,169 @@
+"""What is wanted of the logs: a value that travels to other processes and machines, and what it compiles to."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bedrock_distill.catalog import read_model_id
+from bedrock_distill.errors import SpecError
+from bedrock_distill.records.curation.redaction import parse_redaction
+from bedrock_distill.records.logs.exchange import Exchange, Reason, Stop
+from bedrock_distill.records.logs.filters import Filter
+
+if TYPE_CHECKING:
+    from bedrock_distill.records.logs.decoding import Envelope
+
+__all__ = ["LogQuery", "Selector"]
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which records of a log are wanted. Everything that is given must hold."""
+
+    where: Filter | None = None
+    """On the request's metadata."""
+    models: tuple[str, ...] = ()
+    """Models that answered, whichever way they were called: id, profile and ARN of one model are the same."""
+    exact_model: str | None = None
+    """The model exactly as the log names it."""
+    operations: tuple[str, ...] = ()
+    """API operations, such as `Converse`."""
+    since: datetime | None = None
+    """Earliest time of the call, inclusive; without a zone it is UTC."""
+    until: datetime | None = None
+    """Time before which the call was made, exclusive."""
+    responses: bool = False
+    """Whether the logged answers become golden labels. Without them, a record is a prompt."""
+    multi_turn: bool = False
+    """Whether conversations of several turns are kept; Bedrock's own log jobs leave them out."""
+    stops: tuple[Stop | None, ...] = ()
+    """How the answer must have ended. Default: with `responses`, anything but cut off or filtered."""
+    min_chars: int = 0
+    """Shortest prompt, in characters."""
+    max_chars: int | None = None
+    """Longest prompt, in characters."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages that prompts may be in."""
+    pattern: str | None = None
+    """Regular expression that must be found in the prompt."""
+    redact: str | None = None
+    """Kinds of personal data and secrets to replace, such as `pii,secrets`; repeats are told after that."""
+
+    def __post_init__(self) -> None:
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise SpecError(
+                    f"The pattern {self.pattern!r} is no regular expression: {error}.",
+                    field="pattern",
+                    value=self.pattern,
+                ) from error
+        for name in self.models:
+            if not read_model_id(name).model:
+                raise SpecError(
+                    f"{name!r} does not say which model it is; give a model id or a profile id, "
+                    "or ask for exactly this with exact_model (--exact-model).",
+                    field="models",
+                    value=name,
+                )
+        if self.redact is not None and parse_redaction(self.redact).comprehend:
+            raise SpecError(
+                "Amazon Comprehend cannot be asked while logs are read: redact the file that comes of it, with "
+                "`data curate --redact comprehend`.",
+                field="redact",
+                value=self.redact,
+            )
+        if self.since and self.until and _utc(self.since) >= _utc(self.until):
+            raise SpecError(
+                f"since ({self.since}) is not before until ({self.until}).", field="since", value=self.since
+            )
+
+
+class Selector:
+    """A query, compiled."""
+
+    def __init__(self, query: LogQuery) -> None:
+        self.query = query
+        self._models = frozenset(read_model_id(name).model for name in query.models)
+        self._since = _utc(query.since) if query.since else None
+        self._until = _utc(query.until) if query.until else None
+        self._pattern = re.compile(query.pattern) if query.pattern else None
+        self.redactor = parse_redaction(query.redact).redactor if query.redact is not None else None
+        self._measures = bool(
+            query.min_chars or query.max_chars is not None or query.languages or query.pattern
+        )
+        self.takes_model = lru_cache(maxsize=65536)(self._takes_model)
+
+    def _takes_model(self, model_id: str, operation: str) -> bool:
+        """Whether calls of a model by an operation are wanted at all."""
+        query = self.query
+        if query.exact_model is not None and model_id != query.exact_model:
+            return False
+        if query.operations and operation not in query.operations:
+            return False
+        return not self._models or read_model_id(model_id).model in self._models
+
+    def takes(self, envelope: Envelope) -> bool:
+        """Whether a record is wanted, by all that its envelope says."""
+        where = self.query.where
+        return (
+            self.takes_model(envelope.model_id, envelope.operation)
+            and (where is None or where.matches(envelope.metadata or {}))
+            and self._in_time(envelope.timestamp)
+        )
+
+    def _in_time(self, timestamp: str) -> bool:
+        if self._since is None and self._until is None:
+            return True
+        try:
+            at = _utc(datetime.fromisoformat(timestamp))
+        except ValueError:
+            return False
+        return (self._since is None or at >= self._since) and (self._until is None or at < self._until)
+
+    def objection(self, exchange: Exchange) -> Reason | None:
+        """Why an exchange is not wanted, by what was said in it; None where it is."""
+        query = self.query
+        if not isinstance(exchange.messages, str) and not query.multi_turn:
+            return "multi-turn"
+        if query.responses:
+            if exchange.completion is None:
+                return exchange.answer_reason or "no-completion"
+            if query.stops:
+                if exchange.stop not in query.stops:
+                    return "stop-reason"
+            elif exchange.stop == "length":
+                return "cut-off"
+            elif exchange.stop == "filtered":
+                return "filtered-answer"
+            elif exchange.stop == "tool":
+                return "tool-use"
+        return self._measure(_prompt_text(exchange)) if self._measures else None
+
+    def _measure(self, prompt: str) -> Reason | None:
+        query = self.query
+        if len(prompt) < query.min_chars or (query.max_chars is not None and len(prompt) > query.max_chars):
+            return "length"
+        if self._pattern is not None and not self._pattern.search(prompt):
+            return "pattern"
+        if query.languages:
+            from bedrock_distill.records.curation.languages import language_of  # noqa: PLC0415 - loads a model
+
+            if language_of(prompt) not in query.languages:
+                return "language"
+        return None
+
+
+def _prompt_text(exchange: Exchange) -> str:
+    if isinstance(exchange.messages, str):
+        return exchange.messages
+    return next((each.text for each in reversed(exchange.messages) if each.role == "user"), "")
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
