@@ -12,6 +12,7 @@ import sys
 COMMANDS = (
     ("Start-up", ["-m", "benchmarks.startup"]),
     ("Training records: check and split", ["-m", "benchmarks.records"]),
+    ("Invocation logs to records", ["-m", "benchmarks.logs", "--records", "200000"]),
     ("Student trainer against TRL", ["-m", "benchmarks.trainer", "--trl-python", sys.executable]),
 )
 

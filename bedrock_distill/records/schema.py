@@ -156,12 +156,12 @@ def encode_pair(system: str | None, prompt: str, completion: str | None) -> tupl
     Returns:
         The line, and its beginning up to the end of the prompt: equal for equal prompts, and only for those.
     """
-    begun = _USER + _encode(prompt)
-    if system:
-        begun = _SYSTEM + _encode(system) + _SYSTEM_END + begun
+    said = _encode(prompt)
+    # One join makes one copy; a chain of additions would make one for each.
+    begun = b"".join((_SYSTEM, _encode(system), _SYSTEM_END, _USER, said)) if system else _USER + said
     if completion is None:
-        return _BEGIN + begun + _END, begun
-    return _BEGIN + begun + _ASSISTANT + _encode(completion) + _END, begun
+        return b"".join((_BEGIN, begun, _END)), begun
+    return b"".join((_BEGIN, begun, _ASSISTANT, _encode(completion), _END)), begun
 
 
 def decode_record(line: bytes) -> Record:

@@ -19,16 +19,16 @@ def language_of(text: str) -> str:
     Raises:
         MissingDependencyError: If py3langid is not installed.
     """
-    code, _ = _identifier().classify(text[:_MAX_CHARS])
+    code, _ = _classify()(text[:_MAX_CHARS])
     return str(code)
 
 
 @lru_cache(maxsize=1)
-def _identifier() -> Any:
+def _classify() -> Any:
     try:
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - optional, and it loads a model
+        from py3langid import classify  # noqa: PLC0415 - optional, and it loads a model
     except ImportError as error:
         raise MissingDependencyError(
             "Telling languages apart needs py3langid: pip install 'bedrock-distill[curate]'.", extra="curate"
         ) from error
-    return LanguageIdentifier.from_pickled_model(MODEL_FILE)
+    return classify

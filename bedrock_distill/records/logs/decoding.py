@@ -9,7 +9,7 @@ decoder: that they are JSON is checked, that their texts are UTF-8 is not.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
 import orjson
@@ -20,7 +20,17 @@ from bedrock_distill.records.logs.formats import Format, format_of, sniff
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Entry", "Envelope", "Overflow", "decode_line", "envelope_of", "peek_head", "peek_tail"]
+__all__ = [
+    "SCHEMA",
+    "Entry",
+    "Envelope",
+    "Head",
+    "Overflow",
+    "decode_line",
+    "envelope_of",
+    "peek_head",
+    "peek_tail",
+]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -29,7 +39,8 @@ Overflow = "Callable[[str], bytes | None]"
 """Fetches a body that overflowed, by its S3 URI; None where it is not there."""
 
 _HEAD_BYTES = 1024
-_SCHEMA = "ModelInvocationLog"
+SCHEMA: Final = "ModelInvocationLog"
+"""What `schemaType` says of a log record."""
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -40,7 +51,16 @@ class Envelope(msgspec.Struct, gc=False):
     timestamp: str = ""
     metadata: dict[str, str] | None = msgspec.field(name="requestMetadata", default=None)
     error: str | None = msgspec.field(name="errorCode", default=None)
-    schema_type: str = msgspec.field(name="schemaType", default=_SCHEMA)
+    schema_type: str = msgspec.field(name="schemaType", default=SCHEMA)
+
+
+class Head(msgspec.Struct, gc=False):
+    """What a first look at a line may see: the fields that filters ask for first."""
+
+    model_id: str = msgspec.field(name="modelId", default="")
+    operation: str = ""
+    metadata: dict[str, str] | None = msgspec.field(name="requestMetadata", default=None)
+    schema_type: str = msgspec.field(name="schemaType", default="")
 
 
 class _Input(msgspec.Struct, Generic[_In], gc=False):
@@ -78,8 +98,10 @@ class _Loose(msgspec.Struct, gc=False):
 
     model_id: Any = msgspec.field(name="modelId", default=None)
     operation: Any = None
+    timestamp: Any = None
+    metadata: Any = msgspec.field(name="requestMetadata", default=None)
     error: Any = msgspec.field(name="errorCode", default=None)
-    schema_type: Any = msgspec.field(name="schemaType", default=_SCHEMA)
+    schema_type: Any = msgspec.field(name="schemaType", default=SCHEMA)
 
 
 class Entry(msgspec.Struct, gc=False):
@@ -110,12 +132,13 @@ class Entry(msgspec.Struct, gc=False):
         return self.envelope.metadata or {}
 
 
+_head = msgspec.json.Decoder(Head).decode
 _envelope = msgspec.json.Decoder(Envelope).decode
 _raw_line = msgspec.json.Decoder(_RawLine).decode
 _loose = msgspec.json.Decoder(_Loose).decode
 
 
-def peek_head(line: bytes) -> Envelope | None:
+def peek_head(line: bytes) -> Head | None:
     """The members that stand before the input, or None where that cannot be told cheaply.
 
     Sound by construction: if what stands before `,"input":` becomes a whole object by one brace, the JSON decoder has
@@ -125,19 +148,19 @@ def peek_head(line: bytes) -> Envelope | None:
     if end < 0:
         return None
     try:
-        return _envelope(line[:end] + b"}")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _head(line[:end] + b"}")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def peek_tail(line: bytes) -> Envelope | None:
+def peek_tail(line: bytes) -> Head | None:
     """The members from the request's metadata on, where they stand at the end; sound in the same way."""
     begin = line.rfind(b',"requestMetadata":', max(0, len(line) - _HEAD_BYTES))
     if begin < 0:
         return None
     try:
-        return _envelope(b"{" + line[begin + 1 :])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _head(b"{" + line[begin + 1 :])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -200,7 +223,7 @@ def decode_line(
         read.error
         or read.input is None
         or read.input.body is None
-        or read.schema_type != _SCHEMA
+        or read.schema_type != SCHEMA
         or (answers and (read.output is None or read.output.body is None))
     ):
         return _careful(line, overflow, answers=answers)
@@ -232,7 +255,7 @@ def _careful(line: bytes, overflow: Callable[[str], bytes | None] | None, *, ans
         read = _raw_line(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _strange(line)
-    if not read.model_id or read.schema_type != _SCHEMA:
+    if not read.model_id or read.schema_type != SCHEMA:
         return Entry(read, reason="not-a-log" if _sound(line) else "broken-line")
     if read.error:
         return Entry(read, reason="failed-call")
@@ -242,7 +265,8 @@ def _careful(line: bytes, overflow: Callable[[str], bytes | None] | None, *, ans
     request = _body(read.input, overflow)
     if request is None:
         return Entry(read, reason="no-body")
-    response = _body(read.output, overflow) if answers else b""
+    # Where the model does not tell the format, the answer's keys do, wanted or not.
+    response = _body(read.output, overflow if answers or found is None else None)
     try:
         exchange = _read_bodies(found, request, response, answers=answers)
     except Unusable as unusable:
@@ -300,11 +324,15 @@ def _strange(line: bytes) -> Entry:
         loose = _loose(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Entry(Envelope(), reason="broken-line")  # JSON, but not an object
-    if not isinstance(loose.model_id, str) or loose.schema_type != _SCHEMA:
+    if not isinstance(loose.model_id, str) or loose.schema_type != SCHEMA:
         return Entry(Envelope(), reason="not-a-log")
-    operation = loose.operation if isinstance(loose.operation, str) else ""
+    operation, timestamp = (
+        each if isinstance(each, str) else "" for each in (loose.operation, loose.timestamp)
+    )
+    said = loose.metadata if isinstance(loose.metadata, dict) else {}
+    metadata = said if all(isinstance(each, str) for each in said.values()) else {}
     reason: Reason = "failed-call" if loose.error else "unknown-format"
-    return Entry(Envelope(loose.model_id, operation), reason=reason)
+    return Entry(Envelope(loose.model_id, operation, timestamp, metadata), reason=reason)
 
 
 def _sound(data: bytes) -> bool:

@@ -6,19 +6,24 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["MARGIN", "hour_of", "is_log", "overflow_path", "prefix_may_hold"]
+__all__ = ["MARGIN", "hour_of", "in_utc", "is_log", "overflow_path", "prefix_may_hold"]
 
 MARGIN: Final = timedelta(hours=2)
 """How far a record's time may lie from the hour in its key. AWS says only that delivery takes minutes: this is our allowance."""
 
 _MARKER = "amazon-bedrock-logs-permission-check"
-_HOUR = re.compile(r"/(\d{4})/(\d{2})/(\d{2})/(\d{2})/")
+_OVERFLOW = re.compile(r"(?:^|/)\d{2}/data/|(?:^|/)data/[^/]*$")
+"""A body of its own: below `data/` in its hour. A bucket may have a folder of that name above the logs, too."""
+# Dates count where Bedrock puts them; a prefix above may hold one of its own.
+_HOUR = re.compile(
+    r"(?:/BedrockModelInvocationLogs/[^/]+|^(?:/[a-z]{2}(?:-[a-z]+)+-\d)?)/(\d{4})/(\d{2})/(\d{2})/(\d{2})/"
+)
 _BEGUN = re.compile(r"/BedrockModelInvocationLogs/[^/]+/(\d{4})/(?:(\d{2})/(?:(\d{2})/(?:(\d{2})/)?)?)?$")
 
 
 def is_log(name: str) -> bool:
-    """Whether an object holds log records: not a body that overflowed, nor the marker of a permission check."""
-    return "/data/" not in f"/{name}" and not name.endswith((_MARKER, "/"))
+    """Whether an object, named below the source's root, holds log records: not a body that overflowed, nor the marker of a permission check."""
+    return not _OVERFLOW.search(name) and not name.endswith((_MARKER, "/"))
 
 
 def hour_of(name: str) -> datetime | None:
@@ -46,7 +51,14 @@ def prefix_may_hold(name: str, since: datetime | None, until: datetime | None) -
         if span is None:
             return True
         begin, end = span
-    return (until is None or begin - MARGIN < until) and (since is None or end + MARGIN > since)
+    return (until is None or begin - MARGIN < in_utc(until)) and (
+        since is None or end + MARGIN > in_utc(since)
+    )
+
+
+def in_utc(at: datetime) -> datetime:
+    """A time in UTC; without a zone it is UTC already."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _span(parts: tuple[str | None, ...]) -> tuple[datetime, datetime] | None:

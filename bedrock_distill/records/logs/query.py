@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from bedrock_distill.errors import SpecError
 from bedrock_distill.records.curation.redaction import parse_redaction
 from bedrock_distill.records.logs.exchange import Exchange, Reason, Stop
 from bedrock_distill.records.logs.filters import Filter
+from bedrock_distill.records.logs.layout import in_utc
 
 if TYPE_CHECKING:
     from bedrock_distill.records.logs.decoding import Envelope
@@ -78,7 +79,7 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 field="redact",
                 value=self.redact,
             )
-        if self.since and self.until and _utc(self.since) >= _utc(self.until):
+        if self.since and self.until and in_utc(self.since) >= in_utc(self.until):
             raise SpecError(
                 f"since ({self.since}) is not before until ({self.until}).", field="since", value=self.since
             )
@@ -90,8 +91,8 @@ class Selector:
     def __init__(self, query: LogQuery) -> None:
         self.query = query
         self._models = frozenset(read_model_id(name).model for name in query.models)
-        self._since = _utc(query.since) if query.since else None
-        self._until = _utc(query.until) if query.until else None
+        self._since = in_utc(query.since) if query.since else None
+        self._until = in_utc(query.until) if query.until else None
         self._pattern = re.compile(query.pattern) if query.pattern else None
         self.redactor = parse_redaction(query.redact).redactor if query.redact is not None else None
         self._measures = bool(
@@ -121,7 +122,7 @@ class Selector:
         if self._since is None and self._until is None:
             return True
         try:
-            at = _utc(datetime.fromisoformat(timestamp))
+            at = in_utc(datetime.fromisoformat(timestamp))
         except ValueError:
             return False
         return (self._since is None or at >= self._since) and (self._until is None or at < self._until)
@@ -163,7 +164,3 @@ def _prompt_text(exchange: Exchange) -> str:
     if isinstance(exchange.messages, str):
         return exchange.messages
     return next((each.text for each in reversed(exchange.messages) if each.role == "user"), "")
-
-
-def _utc(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

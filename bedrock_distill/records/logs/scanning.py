@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from bedrock_distill.records.logs.decoding import decode_line, envelope_of, peek_head, peek_tail
+from bedrock_distill.records.logs.decoding import SCHEMA, decode_line, envelope_of, peek_head, peek_tail
 from bedrock_distill.records.logs.exchange import Exchange
 from bedrock_distill.records.logs.formats import Format, format_of
 from bedrock_distill.records.schema import Record, decode_record, encode_pair, encode_record
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from bedrock_distill.records.curation.redaction import Redactor
+    from bedrock_distill.records.logs.decoding import Head
     from bedrock_distill.records.logs.query import Selector
     from bedrock_distill.records.logs.tally import Tally
 
@@ -59,7 +60,7 @@ def scan_lines(
             # A cheap look first: it may only reject what decoding would reject.
             head = peek_head(line)
             form: Format | None = None
-            if head is not None and head.model_id and head.operation:
+            if head is not None and head.model_id and head.operation and head.schema_type == SCHEMA:
                 model, operation = head.model_id, head.operation
                 if (choosy and not takes_model(model, operation)) or (
                     where is not None and not _may_pass(line, head, where.matches)
@@ -101,9 +102,9 @@ _UNREADABLE = frozenset({"broken-line", "not-a-log"})
 """Reasons of lines whose envelope cannot be asked anything."""
 
 
-def _may_pass(line: bytes, head: object, matches: Callable[[dict[str, str]], bool]) -> bool:
+def _may_pass(line: bytes, head: Head, matches: Callable[[dict[str, str]], bool]) -> bool:
     """Whether a record's metadata may pass: False only where that is certain."""
-    metadata = head.metadata  # type: ignore[attr-defined]
+    metadata = head.metadata
     if metadata is None:
         tail = peek_tail(line)
         if tail is not None:

@@ -134,7 +134,7 @@ def sniff(request: bytes, response: bytes) -> Format:
             continue
         try:
             found = _keys(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Unusable("unknown-format") from error
         keys = (
             next((item for item in found if isinstance(item, _Keys)), None)

@@ -31,7 +31,7 @@ class _Response(msgspec.Struct, gc=False):
 
 
 class _Delta(msgspec.Struct, gc=False):
-    type: str | None = None
+    # Only deltas of type `text_delta` have a text; to read the type of each chunk would cost more than the rest.
     text: str | None = None
     stop_reason: str | None = None
 
@@ -41,7 +41,6 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Chunk(msgspec.Struct, gc=False):
-    type: str | None = None
     delta: _Delta | None = None
     content_block: Block | None = None
     message: _Message | None = None
@@ -78,8 +77,9 @@ def _streamed(chunks: list[_Chunk | str]) -> Answer:
             continue
         delta = chunk.delta
         if delta is not None:
-            if delta.type == "text_delta" and delta.text is not None:
+            if delta.text is not None:
                 texts.append(delta.text)
+                continue
             stop = delta.stop_reason or stop
         if chunk.content_block is not None:
             blocks.append(chunk.content_block)

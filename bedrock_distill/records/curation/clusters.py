@@ -1,0 +1,144 @@
+"""Near-duplicates among sketches: candidates by sorting, each pair verified, clusters by union."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bedrock_distill.records.curation.grouping import Roots
+from bedrock_distill.records.curation.sketches import BINS, EDGE, EMPTY, Frequencies, Sketches, sketch
+from bedrock_distill.records.curation.windows import mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["cluster", "near_duplicates", "similarities"]
+
+_BANDS, _ROWS, _BANDS_AT_ONCE = 18, 7, 9
+_CHUNK = 1 << 12
+_NEIGHBOURS = 4
+_SAME_EDGE = 3
+_STEP = np.uint16(0x9E37)
+
+
+def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NDArray[np.int64]:
+    """Which texts are near-duplicates of which: for each, the number of the first text of its cluster.
+
+    Args:
+        texts: The texts, all in memory.
+        threshold: Least similarity (Jaccard, of the windows that are not common to many of the texts), above 0.
+    """
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return cluster(sketch(encoded, np.arange(len(encoded)), Frequencies(encoded)), threshold)
+
+
+def cluster(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
+    """Join all pairs that are alike, and give each row the lowest row of its cluster.
+
+    Two rows are alike if their frames are the same, the estimated Jaccard similarity of their rare windows reaches the
+    threshold, and at either end some of the same windows stand: a different question after the same long document
+    makes a different prompt.
+    """
+    roots = Roots(len(sketches.bins))
+    rows = np.flatnonzero((sketches.bins != EMPTY).any(axis=1))
+    for first in range(0, _BANDS, _BANDS_AT_ONCE):
+        for keys in _keys(sketches, rows, range(first, first + _BANDS_AT_ONCE)):
+            for left, right in _candidates(keys):
+                apart = roots.apart(rows[left], rows[right])
+                _join_alike(roots, sketches, rows[left[apart]], rows[right[apart]], threshold)
+    return roots.of_all()
+
+
+def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: range) -> Iterator[NDArray[np.uint64]]:
+    """For each band, a key a row: rows that share one agree in all numbers of the band, and in their frame."""
+    keys = np.tile(sketches.frames[rows], (len(bands), 1))
+    factors = mixed(np.arange(1, BINS + 1, dtype=np.uint64)) | np.uint64(1)
+    for start in range(0, len(rows), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        numbers = _filled(sketches.bins[rows[some]])
+        for place, band in enumerate(bands):
+            for bin_ in range(band * _ROWS, (band + 1) * _ROWS):
+                keys[place, some] += numbers[bin_] * factors[bin_]
+    return map(mixed, keys)
+
+
+def _filled(bins: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The numbers of sketches, a column each; empty bins filled from the next full one, in a circle.
+
+    A number that is brought is changed by every step, so that not all gaps before the same number look the same.
+    """
+    numbers = np.ascontiguousarray(bins.T)
+    empty = (numbers == EMPTY) * np.uint16(0xFFFF)
+    numbers &= ~empty
+    carried = np.zeros(numbers.shape[1], np.uint16)
+    for bin_ in range(2 * BINS - 1, -1, -1):
+        carried += _STEP
+        carried &= empty[bin_ % BINS]
+        carried |= numbers[bin_ % BINS]
+        if bin_ < BINS:
+            numbers[bin_] = carried
+    return numbers
+
+
+def _candidates(keys: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs of places with the same key: each with the first of its key, and with a few before it.
+
+    Not all pairs: a key that a thousand rows share would have half a million.
+    """
+    # A key gives up its low bits for its place: numbers sort many times faster than what they belong to.
+    low = np.uint64((1 << len(keys).bit_length()) - 1)
+    ordered = keys & ~low
+    ordered |= np.arange(len(keys), dtype=np.uint64)
+    ordered.sort()
+    begins = np.ones(len(keys), np.bool_)
+    np.greater(ordered[1:] ^ ordered[:-1], low, out=begins[1:])
+    places = np.flatnonzero(~begins)
+    if not len(places):
+        return
+    rows = (ordered & low).view(np.int64)
+    heads = np.flatnonzero(begins)
+    firsts = heads[np.searchsorted(heads, places) - 1]
+    yield rows[firsts], rows[places]
+    for step in range(1, _NEIGHBOURS + 1):
+        far = places[places - step > firsts]
+        firsts = firsts[places - step > firsts]
+        if not len(far):
+            return
+        places = far
+        yield rows[places - step], rows[places]
+
+
+def similarities(
+    sketches: Sketches, left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The estimated Jaccard similarity of the rare windows of pairs of rows; zero where there are none."""
+    ours, theirs = sketches.bins[left], sketches.bins[right]
+    same, full = ours == theirs, (ours != EMPTY) | (theirs != EMPTY)
+    either = np.count_nonzero(full, axis=1)
+    estimates: NDArray[np.float64] = np.count_nonzero(same & full, axis=1) / np.maximum(either, 1)
+    return estimates
+
+
+def _join_alike(
+    roots: Roots, sketches: Sketches, left: NDArray[np.int64], right: NDArray[np.int64], threshold: float
+) -> None:
+    for start in range(0, len(left), _CHUNK):
+        some, others = left[start : start + _CHUNK], right[start : start + _CHUNK]
+        alike = _alike(sketches, some, others, threshold)
+        roots.join(some[alike], others[alike])
+
+
+def _alike(
+    sketches: Sketches, left: NDArray[np.int64], right: NDArray[np.int64], threshold: float
+) -> NDArray[np.bool_]:
+    alike = sketches.frames[left] == sketches.frames[right]
+    alike &= similarities(sketches, left, right) >= threshold
+    some = np.flatnonzero(alike)
+    for edge in (slice(0, EDGE), slice(EDGE, 2 * EDGE)):
+        ours, theirs = sketches.edges[left[some], edge], sketches.edges[right[some], edge]
+        shared = np.count_nonzero((ours[:, :, None] == theirs[:, None, :]).any(axis=2), axis=1)
+        alike[some] &= shared >= _SAME_EDGE
+    return np.asarray(alike)
