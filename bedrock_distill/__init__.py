@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from bedrock_distill.chat import ChatReply, ChatStream, Target
     from bedrock_distill.errors import BedrockDistillError
     from bedrock_distill.evaluation import Report, evaluate
+    from bedrock_distill.harvest import LogReport, count_logs, from_logs
     from bedrock_distill.plan import Plan
     from bedrock_distill.records import Message, Record
+    from bedrock_distill.records.logs import LogQuery, Metadata
     from bedrock_distill.resources import (
         Deployment,
         Distillation,
         DistillationJob,
+        InvocationLogging,
         OnDemandDeployment,
         Prompts,
     )
@@ -37,7 +40,11 @@ _HOMES = {
     "Deployment": "resources",
     "Distillation": "resources",
     "DistillationJob": "resources",
+    "InvocationLogging": "resources",
+    "LogQuery": "records.logs",
+    "LogReport": "harvest",
     "Message": "records",
+    "Metadata": "records.logs",
     "OnDemandDeployment": "resources",
     "Plan": "plan",
     "Prompts": "resources",
@@ -46,7 +53,9 @@ _HOMES = {
     "S3Uri": "uris",
     "Session": "session",
     "Target": "chat",
+    "count_logs": "harvest",
     "evaluate": "evaluation",
+    "from_logs": "harvest",
     "load_catalog": "catalog",
 }
 """Public name -> the room it lives in."""
@@ -63,7 +72,11 @@ __all__ = [
     "Deployment",
     "Distillation",
     "DistillationJob",
+    "InvocationLogging",
+    "LogQuery",
+    "LogReport",
     "Message",
+    "Metadata",
     "OnDemandDeployment",
     "Plan",
     "Prompts",
@@ -73,8 +86,10 @@ __all__ = [
     "Session",
     "Target",
     "__version__",
+    "count_logs",
     "errors",
     "evaluate",
+    "from_logs",
     "load_catalog",
     "local",
 ]

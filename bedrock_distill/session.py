@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bedrock_distill.apply.executor import ApplyEvent, Executor
 from bedrock_distill.apply.journal import default_state_dir
+from bedrock_distill.apply.logging_undo import logging_undo
 from bedrock_distill.aws import Clients
 from bedrock_distill.catalog import Catalog, load_catalog
 from bedrock_distill.chat import Target
@@ -19,7 +20,14 @@ from bedrock_distill.resources import (
     DeploymentStatus,
     Distillation,
     DistillationJob,
+    HarvestApplication,
+    HarvestRun,
+    InvocationLogging,
+    LogDelivery,
+    LoggingOff,
+    LoggingRestored,
     OnDemandDeployment,
+    ServerlessHarvest,
 )
 from bedrock_distill.resources.custom_model import custom_models
 from bedrock_distill.resources.deployment import (
@@ -29,6 +37,8 @@ from bedrock_distill.resources.deployment import (
     plan_deployment,
 )
 from bedrock_distill.resources.distillation import plan_distillation
+from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
+from bedrock_distill.resources.emr_plan import plan_harvest_in
 from bedrock_distill.resources.job import customization_jobs
 from bedrock_distill.resources.jobfile import read_job_file
 from bedrock_distill.resources.survey import callable_id, survey
@@ -43,7 +53,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-_Handle = TypeVar("_Handle", DistillationJob, Deployment, CustomModel)
+AnySpec = (
+    Distillation | OnDemandDeployment | InvocationLogging | LoggingOff | LoggingRestored | ServerlessHarvest
+)
+"""What can be planned."""
+
+AnyHandle = DistillationJob | Deployment | CustomModel | HarvestRun | HarvestApplication
+"""What has an ARN and can be attached to."""
+
+_Handle = TypeVar("_Handle", DistillationJob, Deployment, CustomModel, HarvestRun, HarvestApplication)
 
 
 class Session:
@@ -77,7 +95,7 @@ class Session:
         self.catalog = catalog if isinstance(catalog, Catalog) else load_catalog(catalog)
         self._state_dir = Path(state_dir) if state_dir else default_state_dir()
 
-    def plan(self, spec: Distillation | OnDemandDeployment | str | os.PathLike[str]) -> Plan:
+    def plan(self, spec: AnySpec | str | os.PathLike[str]) -> Plan:
         """Say what a spec would do and cost, in the world as it is. Reads, and writes nothing.
 
         Args:
@@ -92,6 +110,10 @@ class Session:
             spec = read_job_file(Path(spec))
         if isinstance(spec, OnDemandDeployment):
             return self._plan_deployment(spec)
+        if isinstance(spec, (InvocationLogging, LoggingOff, LoggingRestored)):
+            return self.log_delivery().plan(spec)
+        if isinstance(spec, ServerlessHarvest):
+            return plan_harvest_in(spec, self.clients, self.catalog)
         plan = plan_distillation(spec, survey(spec, self.clients, self.catalog), self.catalog)
         self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
         return plan
@@ -109,7 +131,7 @@ class Session:
             on_event: Told what happens, for progress displays.
 
         Returns:
-            A `DistillationJob` or a `Deployment`, as the plan's kind is.
+            A `DistillationJob`, a `Deployment`, a `HarvestRun` or a `LogDelivery`, as the plan's kind is.
         """
         if not isinstance(plan, Plan):
             raise SpecError(
@@ -118,16 +140,17 @@ class Session:
                 field="plan",
             )
         executor = Executor(self.clients, state_dir=self._state_dir, on_event=on_event)
-        return self.attach(executor.apply(plan, force=force))
+        arn = executor.apply(plan, force=force)
+        return self.log_delivery() if plan.kind == "logging" else self.attach(arn)
 
-    def attach(self, arn: str) -> DistillationJob | Deployment | CustomModel:
+    def attach(self, arn: str) -> AnyHandle:
         """The handle of something that runs or exists already.
 
         Raises:
             SpecError: If the ARN is of a kind this version has no handle for, or of another region.
         """
         parsed = Arn.parse(arn)
-        kind = parsed.kind if parsed.service == "bedrock" else f"{parsed.service} {parsed.kind}"
+        kind = _kind(parsed)
         handle = _HANDLES.get(kind)
         if handle is not None and parsed.region != self.clients.region:
             raise SpecError(
@@ -195,6 +218,24 @@ class Session:
         """Something to talk to: a model id, an inference profile, or a deployment's ARN."""
         return Target(self.clients, callable_id(model_id, self.catalog, self.clients.region))
 
+    def log_delivery(self) -> LogDelivery:
+        """The handle of model invocation logging: what is logged, and where logs go."""
+        return LogDelivery(self.clients)
+
+    def logging_undo(
+        self, *, restore: bool = False, remove_policy: bool = False
+    ) -> LoggingOff | LoggingRestored:
+        """The spec that takes back what was last switched on from this machine, by the journal.
+
+        Args:
+            restore: The whole configuration as it was before, not only the destination.
+            remove_policy: For a destination: the bucket policy's statement, too.
+
+        Raises:
+            PlanError: If the journal knows of nothing, or another configuration is in force since.
+        """
+        return logging_undo(self.clients, self._state_dir, restore=restore, remove_policy=remove_policy)
+
     def jobs(self, *, status: str | None = None, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every customization job of the account in the region, newest first."""
         return customization_jobs(self.clients, status=status, name_contains=name_contains)
@@ -206,6 +247,22 @@ class Session:
     def deployments(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every custom model deployment of the account in the region, newest first."""
         return deployments(self.clients, name_contains=name_contains)
+
+    def harvest(self, arn: str) -> HarvestRun:
+        """The handle of a harvest's run on EMR Serverless, by its ARN.
+
+        Raises:
+            SpecError: If the ARN is not that of a run, or of another region.
+        """
+        return self._attach_as(HarvestRun, arn)
+
+    def harvests(self) -> list[dict[str, Any]]:
+        """Every run in the EMR Serverless applications that this package made, newest first."""
+        return harvest_runs(self.clients)
+
+    def harvest_applications(self) -> list[dict[str, Any]]:
+        """Every EMR Serverless application that this package made in the region and that is not deleted."""
+        return harvest_applications(self.clients)
 
     def _plan_deployment(self, spec: OnDemandDeployment) -> Plan:
         def planned(existing: str | None = None, model_status: str | None = None) -> Plan:
@@ -241,16 +298,31 @@ class Session:
         return f"Session({self.clients!r})"
 
 
+def _kind(arn: Arn) -> str:
+    """What an ARN names, as `_HANDLES` has it."""
+    if arn.service == "bedrock":
+        return arn.kind
+    if arn.service == "emr-serverless":
+        # /applications/ID, or /applications/ID/jobruns/ID.
+        parts = arn.resource.strip("/").split("/")
+        return f"{arn.service} {parts[-2] if len(parts) > 1 else arn.resource}"
+    return f"{arn.service} {arn.kind}"
+
+
 _NOUNS: dict[type, str] = {
     DistillationJob: "distillation job",
     Deployment: "deployment",
     CustomModel: "custom model",
+    HarvestRun: "harvest run",
+    HarvestApplication: "EMR Serverless application",
 }
 """Handle -> what it is, in words."""
 
-_HANDLES: dict[str, type[DistillationJob | Deployment | CustomModel]] = {
+_HANDLES: dict[str, type[AnyHandle]] = {
     "model-customization-job": DistillationJob,
     "custom-model-deployment": Deployment,
     "custom-model": CustomModel,
+    "emr-serverless jobruns": HarvestRun,
+    "emr-serverless applications": HarvestApplication,
 }
 """ARN's resource type -> handle."""

@@ -1,8 +1,8 @@
 """The executor: walks a plan's steps and makes each one true.
 
 Every step looks before it acts, and acts so that a second time changes nothing: objects by their digest, roles by their
-policy, resources by a name and a client token that the plan's fingerprint decides. So a crash between any two calls
-costs nothing but the time to apply again.
+policy, resources by a name and a client token that the plan's fingerprint decides, settings by their value. So a crash
+between any two calls costs nothing but the time to apply again.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
+import msgspec
+
 from bedrock_distill.apply.journal import Journal, JournalEntry
-from bedrock_distill.aws import ObjectStore, RetryPolicy, Roles
+from bedrock_distill.apply.listed import create_listed
+from bedrock_distill.aws import ObjectStore, RetryPolicy, Roles, Settings
 from bedrock_distill.errors import (
     AccessDeniedError,
     ConflictError,
@@ -22,13 +25,24 @@ from bedrock_distill.errors import (
     ServiceError,
     StalePlanError,
 )
-from bedrock_distill.plan import CreateResource, EnsureRole, Plan, StageFile, Step, WaitFor
+from bedrock_distill.plan import (
+    CreateListed,
+    CreateResource,
+    EnsureRole,
+    Plan,
+    PutSetting,
+    StageFile,
+    StageText,
+    Step,
+    WaitFor,
+)
 from bedrock_distill.records.digest import digest_file
 from bedrock_distill.resources.data import stamp
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from bedrock_distill.aws import Clients
 
@@ -53,6 +67,9 @@ def _role_not_spread(error: ServiceError) -> bool:
 
 _ROLE_SPREAD = RetryPolicy(attempts=12, wait_initial_s=2.0, wait_max_s=10.0, also=_role_not_spread)
 """A new role is refused until IAM has spread it, which takes 10 to 30 seconds; about 90 are allowed."""
+
+_ROLE_SETTLES_S = 20.0
+"""What is found by listing is accepted with a role that is not spread yet, and fails afterwards: so a new role is given time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,25 +106,29 @@ class Executor:
             force: Go on in spite of warnings that block.
 
         Returns:
-            The ARN of what the plan creates.
+            The ARN of what the plan creates; empty where it only changes settings.
 
         Raises:
             PlanError: If a warning blocks, or the plan is for another account or region.
-            StalePlanError: If the data has changed since the plan was made.
+            StalePlanError: If the data, or a setting that is to be replaced, has changed since the plan was made.
             ServiceError: If AWS refuses a step. What was done stays, and applying again goes on from there.
         """
         self._check(plan, force=force)
         journal = Journal(self._state_dir, plan)
-        arn = ""
+        arn, done, new_role = "", dict[str, str](), False
         for step in plan.steps:
             if isinstance(step, WaitFor):
                 continue
             self._tell(ApplyEvent(step=step, event="started"))
-            journal.write(JournalEntry(at=self._clients.clock.now(), step=step.id, event="started"))
-            event, result = self._do(step)
+            journal.write(_beginning(step, self._clients.clock.now()))
+            if isinstance(step, CreateListed) and step.needs_role and new_role:
+                self._clients.clock.sleep(_ROLE_SETTLES_S)
+            event, result = self._do(step, done)
+            new_role |= isinstance(step, EnsureRole) and event == "made"
+            done[step.id] = result
             journal.write(JournalEntry(at=self._clients.clock.now(), step=step.id, event=event, arn=result))
             self._tell(ApplyEvent(step=step, event=event))
-            if isinstance(step, CreateResource):
+            if isinstance(step, CreateResource | CreateListed):
                 arn = result
         return arn
 
@@ -124,14 +145,23 @@ class Executor:
                 f"The plan {plan.name!r} cannot work: {reasons} (If you know better, apply it with force.)"
             )
 
-    def _do(self, step: StageFile | EnsureRole | CreateResource) -> tuple[Literal["made", "found"], str]:
+    def _do(self, step: Step, done: dict[str, str]) -> tuple[Literal["made", "found"], str]:
         match step:
             case StageFile():
                 return self._stage(step)
+            case StageText():
+                return self._stage_text(step)
             case EnsureRole():
                 return self._role(step)
             case CreateResource():
                 return self._create(step)
+            case CreateListed():
+                retry = _ROLE_SPREAD if step.needs_role else RetryPolicy()
+                return create_listed(step, self._clients, done=done, retry=retry)
+            case PutSetting():
+                return self._put(step)
+            case WaitFor():
+                return "found", ""
             case _ as never:
                 assert_never(never)
 
@@ -161,6 +191,13 @@ class Executor:
             raise StalePlanError(f"{step.path} changed while it was being staged: plan again.")
         return "made", step.uri
 
+    def _stage_text(self, step: StageText) -> tuple[Literal["made", "found"], str]:
+        uri, body, store = S3Uri.parse(step.uri), step.text.encode(), ObjectStore(self._clients)
+        if store.holds(uri, sha256=step.sha256, size_bytes=len(body), kms_key_id=step.kms_key_id):
+            return "found", step.uri
+        store.put_bytes(body, uri, sha256=step.sha256, kms_key_id=step.kms_key_id)
+        return "made", step.uri
+
     def _role(self, step: EnsureRole) -> tuple[Literal["made", "found"], str]:
         roles = Roles(self._clients)
         try:
@@ -172,7 +209,7 @@ class Executor:
                 trust=step.trust,
                 policy=step.policy,
                 tags=step.tags,
-                description="Assumed by Amazon Bedrock for distillation jobs; made by bedrock-distill.",
+                description="Made by bedrock-distill, for the service that its trust policy names.",
             )
         except AccessDeniedError as error:
             raise AccessDeniedError(
@@ -203,6 +240,25 @@ class Executor:
             return "found", found
         return "made", str(answer[step.arn])
 
+    def _put(self, step: PutSetting) -> tuple[Literal["made", "found"], str]:
+        settings = Settings(self._clients)
+        now = settings.read(step.setting)
+        if step.setting.same(now, step.after):
+            return "found", step.name
+        if not step.setting.same(now, step.before):
+            # AWS has no conditional put: what somebody did since the look would be lost without a trace.
+            raise StalePlanError(
+                f"The {step.name} has changed since the plan was made, and putting it replaces all of it: plan again."
+            )
+
+        def not_spread(error: ServiceError) -> bool:
+            return (
+                bool(step.patience) and error.code == "ValidationException" and step.patience in error.message
+            )
+
+        settings.write(step.setting, step.after, retry=RetryPolicy(also=not_spread))
+        return "made", step.name
+
     def _find(self, step: CreateResource) -> str | None:
         look = step.lookup
         try:
@@ -225,3 +281,11 @@ class Executor:
                 code="ConflictException",
             )
         return str(answer[look.arn])
+
+
+def _beginning(step: Step, at: datetime) -> JournalEntry:
+    """The entry before a step is done. A setting's two values are kept before it is replaced: after a crash it is too late."""
+    entry = JournalEntry(at=at, step=step.id, event="started")
+    if isinstance(step, PutSetting):
+        return msgspec.structs.replace(entry, before=step.before, after=step.after)
+    return entry

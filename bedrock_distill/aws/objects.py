@@ -128,6 +128,26 @@ class ObjectStore:
 
         retrying(attempt, policy=RetryPolicy(), clock=self._clients.clock)
 
+    def put_bytes(self, body: bytes, uri: S3Uri, *, sha256: str, kms_key_id: str | None = None) -> None:
+        """Put a small object, with its digest beside it as `put_file` does.
+
+        Args:
+            body: Its content.
+            uri: Where it goes.
+            sha256: The content's digest.
+            kms_key_id: Encrypt with this KMS key. Default: as the bucket is set.
+
+        Raises:
+            ServiceError: If S3 refuses it.
+        """
+        extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}}
+        if kms_key_id:
+            extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+            extra["Metadata"][_KEY] = kms_key_id
+        self._clients.call(
+            "s3", "put_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key, Body=body, **extra
+        )
+
     def _translated(self, error: BaseException, uri: S3Uri) -> Exception:
         if isinstance(error, Exception) and not isinstance(error, Boto3Error):
             return translate(error, service="s3", operation="PutObject", subject=str(uri))

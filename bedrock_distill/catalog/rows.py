@@ -16,8 +16,17 @@ Called = Literal["id", "profile"]
 """How an on-demand caller may name a model: by its own id, or only through an inference profile."""
 
 PriceKind = Literal[
-    "input_1k_tokens", "output_1k_tokens", "training_1k_tokens", "storage_month", "model_unit_hour"
+    "input_1k_tokens",
+    "output_1k_tokens",
+    "training_1k_tokens",
+    "storage_month",
+    "model_unit_hour",
+    "vcpu_hour",
+    "memory_gb_hour",
+    "get_1k_requests",
+    "put_1k_requests",
 ]
+"""The last four are of services and not of models: `emr-serverless` and `s3` stand in a row's `model`."""
 
 Lifecycle = Literal["ACTIVE", "LEGACY", "EOL"]
 """AWS's own two states, and ours for a model whose end of life has passed."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from bedrock_distill.apply import ApplyEvent
     from bedrock_distill.plan import Plan
+    from bedrock_distill.session import Session
 
-__all__ = ["command"]
+__all__ = ["check", "command", "emit_logging"]
 
 
 @click.command("apply", short_help="Do what a plan says, once, however often it is called.")
@@ -60,6 +61,10 @@ def command(
     try:
         with settings.progress("Staging") as progress:
             handle = session.apply(plan, force=force, on_event=_narrate(settings, progress.update))
+        if plan.kind == "logging":
+            # There is nothing to wait for, and nothing with an ARN.
+            emit_logging(settings, session, plan)
+            return
         more = {"fingerprint": plan.fingerprint}
         if wait:
             wait_and_emit(settings, handle, timeout_s=timeout, text=_text, more=more)
@@ -71,7 +76,21 @@ def command(
 
 
 def _text(document: dict[str, Any]) -> str:
-    return f"{document['arn']}\n{document['status']}\n{document['model_arn']}"
+    return "\n".join(str(document[key]) for key in ("arn", "status", "model_arn") if key in document)
+
+
+def emit_logging(settings: Settings, session: Session, plan: Plan) -> None:
+    """Print how logging is set after a plan was applied, and what was set before."""
+    from bedrock_distill.resources.logging_plan import configuration_step
+
+    step = configuration_step(plan)
+    document = {
+        "fingerprint": plan.fingerprint,
+        "changed": not step.done,
+        "previous": step.before,
+        "configuration": session.log_delivery().describe(),
+    }
+    settings.emit(document, plan.facts["logging"])
 
 
 def stored_plan(path: str) -> Plan | None:

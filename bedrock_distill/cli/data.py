@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, table
+from bedrock_distill.cli.data_curate import card, curate
 from bedrock_distill.cli.data_logs import from_logs
 
 if TYPE_CHECKING:
@@ -207,7 +208,8 @@ def split(
     settings.emit(report.to_dict(), lambda: _split_text(report))
 
 
-command.add_command(from_logs)
+for each in (from_logs, curate, card):
+    command.add_command(each)
 
 
 def _rules(settings: Settings, teacher: str, student: str) -> Rules:

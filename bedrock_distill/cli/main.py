@@ -24,12 +24,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bedrock_distill.cli.demo",
         "Distil a student offline, from prompts to a report, in about a minute.",
     ),
-    "data": ("bedrock_distill.cli.data", "Check, convert and split training data."),
+    "data": (
+        "bedrock_distill.cli.data",
+        "Check, convert, split and curate training data, and make it from invocation logs.",
+    ),
     "plan": ("bedrock_distill.cli.plan", "Say what a job file would do and cost, without doing it."),
     "apply": ("bedrock_distill.cli.apply", "Do what a plan says, once, however often it is called."),
     "jobs": ("bedrock_distill.cli.jobs", "List, show, wait for and stop distillation jobs."),
     "models": ("bedrock_distill.cli.models", "List, show and delete custom models."),
     "deploy": ("bedrock_distill.cli.deploy", "Deploy a custom model on demand; list and delete deployments."),
+    "logs": ("bedrock_distill.cli.logs", "Switch model invocation logging on and off, and see what it does."),
     "chat": ("bedrock_distill.cli.chat", "Send one prompt to a model or deployment and print the answer."),
     "evaluate": (
         "bedrock_distill.cli.evaluate",

@@ -27,7 +27,7 @@ __all__ = ["command"]
 )
 @common_options
 def command(settings: Settings, job_file: str, out: str | None, max_cost_usd: float | None) -> None:
-    """Say what JOB_FILE (TOML with a [distillation] or [deployment] table) would do and cost.
+    """Say what JOB_FILE (TOML with a [distillation], [deployment] or [harvest] table) would do and cost.
 
     Reads only. Exit code 2 if a warning says that the plan cannot work.
     """

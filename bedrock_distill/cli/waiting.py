@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bedrock_distill.cli.common import Settings
-    from bedrock_distill.resources import Deployment, DistillationJob
+    from bedrock_distill.resources import Deployment, DistillationJob, HarvestRun
 
 __all__ = ["narrate_state", "wait_and_emit"]
 
 
 def wait_and_emit(
     settings: Settings,
-    handle: DistillationJob | Deployment,
+    handle: DistillationJob | Deployment | HarvestRun,
     *,
     timeout_s: float | None,
     text: Callable[[dict[str, Any]], str],
@@ -42,11 +42,20 @@ def wait_and_emit(
     try:
         state = handle.wait(timeout_s=timeout_s, on_change=lambda seen: settings.note(narrate_state(seen)))
     except (JobFailedError, WaitTimeoutError) as error:
-        document |= {"status": error.status, "model_arn": None, "reason": getattr(error, "reason", "")}
+        document |= {"status": error.status, **_model(handle, None), "reason": getattr(error, "reason", "")}
         settings.emit(document, f"{handle.arn}\n{error.status}")
         raise
-    document |= {"status": state.status, "model_arn": state.model_arn, "reason": ""}
+    document |= {"status": state.status, **_model(handle, state), "reason": ""}
     settings.emit(document, lambda: text(document))
+
+
+def _model(handle: Any, state: Any) -> dict[str, str | None]:
+    """The model that comes of what was waited for; a harvest has none."""
+    from bedrock_distill.resources import HarvestRun
+
+    if isinstance(handle, HarvestRun):
+        return {}
+    return {"model_arn": getattr(state, "model_arn", None)}
 
 
 def narrate_state(state: Any) -> str:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bedrock_distill.errors import SpecError
+from bedrock_distill.errors import DataError, SpecError
 from bedrock_distill.harvest.engines.processes import SerialEngine
 from bedrock_distill.harvest.merging import First, copy_spans, distinct_spans, entries_of, kept_spans
 from bedrock_distill.harvest.partition import do_part, found_in
@@ -88,6 +88,8 @@ def from_logs(
         raise SpecError(
             f"max_records is {max_records}; it must be at least 1.", field="max_records", value=max_records
         )
+    if out.is_dir():  # told now, and not after hours of work
+        raise DataError(f"Could not write {str(out)!r}: it is a directory; name a file.")
     origin = open_source(str(source), clients)
     objects = visit_order(origin.list(query.since, query.until), seed if max_records is not None else None)
     if on_listed is not None:

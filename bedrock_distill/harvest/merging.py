@@ -6,6 +6,7 @@ import os
 import sys
 from typing import IO, TYPE_CHECKING
 
+from bedrock_distill.errors import DataError
 from bedrock_distill.harvest.partition import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -115,10 +116,20 @@ def _by_sorting(paths: Sequence[Path], records: int) -> tuple[int, Iterator[Iter
 
 
 def copy_spans(shard: Path, spans: Iterable[Span], out: IO[bytes]) -> None:
-    """Copy parts of a file to the end of another, which is written through its descriptor."""
+    """Copy parts of a file to the end of another, which is written through its descriptor.
+
+    Raises:
+        DataError: If the file is too short.
+    """
     with shard.open("rb") as stream:
-        for begin, end in spans:
-            _copy(stream.fileno(), out.fileno(), begin, end - begin)
+        try:
+            for begin, end in spans:
+                _copy(stream.fileno(), out.fileno(), begin, end - begin)
+        except EOFError as error:
+            raise DataError(
+                f"{str(shard)!r} is shorter than its keys say, so something else has changed it: "
+                "remove the folder that it is in, and run again."
+            ) from error
 
 
 def _copy(source: int, target: int, begin: int, size: int) -> None:
@@ -130,5 +141,5 @@ def _copy(source: int, target: int, begin: int, size: int) -> None:
         else:
             sent = os.write(target, os.pread(source, min(left, _BLOCK_BYTES), at))
         if not sent:
-            raise EOFError("The shard is shorter than its keys say.")
+            raise EOFError
         left -= sent

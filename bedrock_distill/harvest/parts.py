@@ -66,12 +66,13 @@ def visit_order(objects: Iterable[LogObject], seed: int | None) -> list[LogObjec
     return listed
 
 
-def in_parts(objects: Iterable[LogObject], size_bytes: int = PART_BYTES) -> Iterator[tuple[LogObject, ...]]:
-    """Objects in groups of about a size, in their order."""
+def in_parts(objects: Iterable[LogObject], size_bytes: int | None = None) -> Iterator[tuple[LogObject, ...]]:
+    """Objects in groups of about a size, in their order. Default: `PART_BYTES`."""
+    most = PART_BYTES if size_bytes is None else size_bytes
     group: list[LogObject] = []
     size = 0
     for item in objects:
-        if group and (size + item.size_bytes > size_bytes or len(group) >= _PART_OBJECTS):
+        if group and (size + item.size_bytes > most or len(group) >= _PART_OBJECTS):
             yield tuple(group)
             group, size = [], 0
         group.append(item)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from bedrock_distill.errors import DataError
+from bedrock_distill.errors import BedrockDistillError, DataError
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -39,19 +39,28 @@ class LocalPlace:
             with draft.open("xb") as stream:
                 yield stream
             draft.replace(self._path / name)
+        except (
+            BedrockDistillError
+        ):  # some are OSErrors, too, and about what is written here, not about writing it
+            raise
         except OSError as error:
             raise DataError(
                 f"Could not write {str(self._path / name)!r}: {error.strerror or error}."
             ) from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # what is wrong with the folder is said above
+                draft.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes | None:
         """The file's bytes."""
         try:
             return (self._path / name).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise DataError(
+                f"Could not read {str(self._path / name)!r}: {error.strerror or error}."
+            ) from error
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:

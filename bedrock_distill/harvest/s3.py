@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from bedrock_distill.aws import ObjectStore
 from bedrock_distill.aws.fast_objects import object_reader
-from bedrock_distill.errors import NotFoundError
+from bedrock_distill.errors import NotFoundError, SpecError
 from bedrock_distill.harvest.place import OURS
 from bedrock_distill.harvest.sources import LogObject, read_overflow
 from bedrock_distill.records.digest import digest_file
@@ -45,41 +45,43 @@ class S3Logs:
 
     def list(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[LogObject]:
         """Every log object under the prefix, page by page; with a time window, only the hours that can matter."""
-        prefixes = (
-            [self._root.key] if since is None and until is None else self._hours(self._root.key, since, until)
-        )
-        for prefix in prefixes:
-            for item in self._pages(prefix):
-                name = item["Key"].removeprefix(self._root.key)
-                if is_log(item["Key"]) and prefix_may_hold(item["Key"], since, until):
-                    yield LogObject(name, int(item["Size"]), str(item.get("ETag", "")))
+        key, folder = self._root.key, self._root.as_prefix.key
+        everything = since is None and until is None
+        for item in self._pages("Contents", key) if everything else self._walk(key, since, until):
+            name = item["Key"].removeprefix(folder)
+            if item["Key"] == key:
+                name = ""  # the source is this one object
+            elif not item["Key"].startswith(folder):
+                continue  # a neighbour whose name only begins alike
+            if is_log(name or key) and prefix_may_hold(item["Key"], since, until):
+                yield LogObject(name, int(item["Size"]), str(item.get("ETag", "")))
 
-    def _pages(self, prefix: str) -> Iterator[dict[str, str]]:
+    def _key(self, item: LogObject) -> str:
+        return self._root.as_prefix.key + item.name if item.name else self._root.key
+
+    def _pages(self, what: str, prefix: str, **more: str) -> Iterator[dict[str, str]]:
         return self._clients.pages(
-            "s3", "list_objects_v2", "Contents", Bucket=self._root.bucket, Prefix=prefix
+            "s3",
+            "list_objects_v2",
+            what,
+            subject=f"s3://{self._root.bucket}/{prefix}",
+            Bucket=self._root.bucket,
+            Prefix=prefix,
+            **more,
         )
 
-    def _hours(self, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[str]:
-        """Prefixes to list whole, found by walking down the tree of dates."""
+    def _walk(self, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[dict[str, str]]:
+        """What a whole listing yields, in its order, without the branches of other dates."""
         if "/BedrockModelInvocationLogs/" in f"/{prefix}" and prefix.count("/", prefix.rfind("Logs/")) >= 5:
-            yield prefix
+            yield from self._pages("Contents", prefix)
             return
-        below = list(
-            self._clients.pages(
-                "s3",
-                "list_objects_v2",
-                "CommonPrefixes",
-                Bucket=self._root.bucket,
-                Prefix=prefix,
-                Delimiter="/",
-            )
-        )
-        if not below:
-            yield prefix
-            return
-        for item in below:
-            if prefix_may_hold(item["Prefix"], since, until):
-                yield from self._hours(item["Prefix"], since, until)
+        loose = {item["Key"]: item for item in self._pages("Contents", prefix, Delimiter="/")}
+        below = {item["Prefix"] for item in self._pages("CommonPrefixes", prefix, Delimiter="/")}
+        for name in sorted(below.union(loose)):
+            if name in loose:
+                yield loose[name]
+            elif prefix_may_hold(name, since, until) and name.startswith(self._root.as_prefix.key):
+                yield from self._walk(name, since, until)
 
     def read(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterator[bytes]]]:
         """Each object with its bytes; some are fetched ahead, in threads, and come in their order all the same."""
@@ -91,7 +93,7 @@ class S3Logs:
                     first, future = waiting.popleft()
                     ahead -= first.size_bytes
                     yield first, _result(future)
-                waiting.append((item, pool.submit(self._get, self._root.key + item.name)))
+                waiting.append((item, pool.submit(self._get, self._key(item))))
                 ahead += item.size_bytes
             while waiting:
                 first, future = waiting.popleft()
@@ -99,13 +101,13 @@ class S3Logs:
 
     def overflow(self, uri: str) -> bytes | None:
         """A body from its own object."""
-        place = S3Uri.parse(uri)
         try:
+            place = S3Uri.parse(uri)
             get = (
                 self._get if place.bucket == self._root.bucket else object_reader(self._clients, place.bucket)
             )
             return read_overflow(iter((get(place.key),)), uri)
-        except NotFoundError:
+        except (NotFoundError, SpecError):  # a path that is no URI leads nowhere, too
             return None
 
 

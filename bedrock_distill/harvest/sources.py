@@ -32,7 +32,7 @@ class LogObject(msgspec.Struct, frozen=True, array_like=True):
     """Key or path, relative to the source's root."""
     size_bytes: int
     tag: str = ""
-    """What changes when the content does: S3's ETag."""
+    """What changes when the content does: S3's ETag, a file's time."""
 
 
 class LogSource(Protocol):
@@ -68,7 +68,7 @@ class LocalLogs:
     def list(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[LogObject]:
         """Every log object below the root; the root itself, if it is a file."""
         if self._root.is_file():
-            yield LogObject("", self._root.stat().st_size)
+            yield _on_disk("", self._root)
             return
         # Sorted as S3 sorts: by the bytes of the whole name.
         names = sorted(
@@ -76,7 +76,7 @@ class LocalLogs:
         )
         for name in names:
             if is_log(name) and prefix_may_hold(name, since, until):
-                yield LogObject(name, (self._root / name).stat().st_size)
+                yield _on_disk(name, self._root / name)
 
     def read(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterator[bytes]]]:
         """Each object with its chunks."""
@@ -84,13 +84,21 @@ class LocalLogs:
             yield item, raw_chunks(self._root / item.name if item.name else self._root)
 
     def overflow(self, uri: str) -> bytes | None:
-        """A body from the copy of the bucket: its path from `AWSLogs/` on, below the root or a folder above it."""
-        path = overflow_path(uri)
+        """A body from the copy of the bucket: its key, or that from `AWSLogs/` on, below the root or a folder above it."""
+        path, (_, _, key) = overflow_path(uri), uri.removeprefix("s3://").partition("/")
+        if not path or ".." in key.split("/"):
+            return None  # it names no object of a log, and nothing else is read on a log's word
         for base in (self._root, *self._root.parents):
-            found = base / path
-            if found.is_file():
-                return read_overflow(raw_chunks(found), uri)
+            for name in (key, path):
+                found = base / name
+                if found.is_file():
+                    return read_overflow(raw_chunks(found), uri)
         return None
+
+
+def _on_disk(name: str, path: Path) -> LogObject:
+    stat = path.stat()
+    return LogObject(name, stat.st_size, str(stat.st_mtime_ns))
 
 
 def read_overflow(chunks: Iterator[bytes], name: str) -> bytes | None:

@@ -15,6 +15,7 @@ from bedrock_distill.local.calls import CallLog
 from bedrock_distill.local.clock import ClockMode, LocalClock
 from bedrock_distill.local.doors.environment import ACCESS_KEY, Environment
 from bedrock_distill.local.faults import Fault, Faults
+from bedrock_distill.local.grants import Grants
 from bedrock_distill.local.ids import Ids
 from bedrock_distill.local.store import Store
 from bedrock_distill.local.world import TrainingSettings, World
@@ -105,6 +106,7 @@ class Cloud:
         self._door: ProcessDoor | None = None
         self._running: Mapping[str, object] = {}
         self._servers: list[Server] = []
+        self._own_server: Server | None = None
         self._opened_by = 0
         self._closing = contextlib.ExitStack()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -150,7 +152,7 @@ class Cloud:
         try:
             self._closing.close()
         finally:
-            self._world = self._gateway = self._door = None
+            self._world = self._gateway = self._door = self._own_server = None
             self._clients.clear()
             with _one_at_a_time:
                 _open = None
@@ -255,7 +257,7 @@ class Cloud:
         from bedrock_distill.local.moto_bridge import MOTO_SERVICES, Moto  # noqa: PLC0415 - see above
 
         refuse_other_doors()
-        ids = Ids(self.seed)
+        ids, grants = Ids(self.seed), Grants()
         catalog = self._catalog or load_catalog()
         self._world = World(
             account_id=self.account_id,
@@ -268,6 +270,8 @@ class Cloud:
             training=self._training,
             client=self._own_client,
             flush=self.flush,
+            door_url=self._own_door,
+            grants=grants,
             seed=self.seed,
         )
         services = self._services()(self._world)
@@ -283,6 +287,7 @@ class Cloud:
             ids=ids.spawn("requests"),
             faults=self.faults,
             calls=self.calls,
+            permit=grants.check,
         )
         environment = Environment(self.region)
         environment.enter()
@@ -337,6 +342,14 @@ class Cloud:
             if key not in self._clients:
                 self._clients[key] = door.own_client(service, region)
             return self._clients[key]
+
+    def _own_door(self) -> str:
+        """An HTTP door for what the cloud runs in processes of its own; the user's may be closed at any time."""
+        self._check_open()
+        with self._clients_lock:
+            if self._own_server is None:
+                self._own_server = self.serve()
+            return self._own_server.url
 
     def _caller_arn(self, access_key: str | None, region: str) -> str:
         """Who holds an access key: what STS answers for it. Our own key needs no asking."""

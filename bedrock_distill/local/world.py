@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.catalog import Catalog
     from bedrock_distill.local.clock import LocalClock
+    from bedrock_distill.local.grants import Grants
     from bedrock_distill.local.ids import Ids
     from bedrock_distill.local.store import Store
     from bedrock_distill.local.teachers import Teacher
@@ -73,6 +74,10 @@ class World:
     """
     flush: Callable[[], object] = lambda: None
     """Deliver what services hold back, such as invocation logs. Whoever reads their deliveries calls it first."""
+    door_url: Callable[[], str] = lambda: ""
+    """URL of an HTTP door on this machine, opened at the first call: for what a service runs in a process of its own."""
+    grants: Grants
+    """Keys with which such a process acts as a role."""
     seed: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Hold it to look and then act on what was seen (is the name free? then take it)."""

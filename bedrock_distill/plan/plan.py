@@ -9,7 +9,7 @@ import msgspec
 
 from bedrock_distill.errors import OverBudgetError, PlanError
 from bedrock_distill.plan.estimate import Estimate
-from bedrock_distill.plan.steps import CreateResource, Step
+from bedrock_distill.plan.steps import CreateListed, CreateResource, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,9 @@ __all__ = ["Plan", "PlanWarning", "fingerprint_of", "make_plan"]
 
 PLAN_VERSION = 1
 """Version of the JSON form."""
+
+Kind = Literal["distillation", "deployment", "logging", "harvest"]
+"""What a plan is about."""
 
 
 class PlanWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What would be done, in order, and what it costs. Made by `Session.plan`, done by `Session.apply`."""
 
     version: int = PLAN_VERSION
-    kind: Literal["distillation", "deployment"]
+    kind: Kind
     name: str
     """The spec's name."""
     region: str
@@ -56,9 +59,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(warning for warning in self.warnings if warning.blocks)
 
     @property
-    def creates(self) -> CreateResource:
-        """The step that makes what the plan is about."""
-        return next(step for step in self.steps if isinstance(step, CreateResource))
+    def creates(self) -> CreateResource | CreateListed:
+        """The step that makes what the plan is about, the last that creates something.
+
+        Plans of kind `logging` have none, for they only change settings.
+        """
+        return next(step for step in reversed(self.steps) if isinstance(step, CreateResource | CreateListed))
 
     def within(self, limit_usd: float) -> Plan:
         """The same plan, if its estimate is known and within a budget.
@@ -138,7 +144,7 @@ def fingerprint_of(intent: Mapping[str, Any]) -> str:
 
 def make_plan(
     *,
-    kind: Literal["distillation", "deployment"],
+    kind: Kind,
     name: str,
     region: str,
     account_id: str,

@@ -1,4 +1,4 @@
-"""What a plan can say: stage a file, ensure a role, create a resource, wait for it. A closed union.
+"""What a plan can say: stage a file, ensure a role, create a resource, put a setting, wait. A closed union.
 
 Each step carries all that doing it needs, so that the executor decides nothing; `done` says what the planner saw when
 it looked, and is no part of the plan's identity.
@@ -10,7 +10,22 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["CreateResource", "EnsureRole", "Lookup", "StageFile", "Step", "WaitFor"]
+from bedrock_distill.plan.listed import CreateListed, Listing, StageText, size_in_words
+from bedrock_distill.plan.settings import PutSetting, Setting
+
+__all__ = [
+    "CreateListed",
+    "CreateResource",
+    "EnsureRole",
+    "Listing",
+    "Lookup",
+    "PutSetting",
+    "Setting",
+    "StageFile",
+    "StageText",
+    "Step",
+    "WaitFor",
+]
 
 
 class StageFile(msgspec.Struct, frozen=True, kw_only=True, tag="stage-file"):
@@ -34,7 +49,7 @@ class StageFile(msgspec.Struct, frozen=True, kw_only=True, tag="stage-file"):
     @property
     def says(self) -> str:
         """The step in words."""
-        return f"Stage {self.path} ({_size(self.size_bytes)}) as {self.uri}"
+        return f"Stage {self.path} ({size_in_words(self.size_bytes)}) as {self.uri}"
 
     @property
     def bills(self) -> bool:
@@ -136,14 +151,5 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
         return False
 
 
-Step: TypeAlias = StageFile | EnsureRole | CreateResource | WaitFor
+Step: TypeAlias = StageFile | StageText | EnsureRole | CreateResource | CreateListed | PutSetting | WaitFor
 """Any step."""
-
-
-def _size(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("B", "KB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from bedrock_distill.errors import DataError, Offence
 
@@ -113,7 +114,7 @@ def unpack(
     on_gzip()
     try:
         yield from _gunzip(whole)
-    except (EOFError, isal_zlib.error) as error:
+    except (EOFError, IsalError) as error:  # type: ignore[misc]  # its stub has an instance where the class is
         reason = f"the gzip stream is broken ({error}); what follows is lost: make or fetch the file again"
         offence = Offence(name, None, "", reason, "bad-gzip")
         raise DataError(f"Could not unpack {name!r}: {reason}.", offences=(offence,)) from error

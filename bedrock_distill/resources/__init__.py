@@ -6,21 +6,42 @@ tomorrow, from another machine.
 """
 
 from bedrock_distill.resources.custom_model import CustomModel
-from bedrock_distill.resources.data import Prompts
+from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import Deployment, DeploymentStatus, OnDemandDeployment
 from bedrock_distill.resources.distillation import Distillation, Vpc
+from bedrock_distill.resources.emr_application import HarvestApplication
+from bedrock_distill.resources.emr_harvest import ServerlessHarvest
+from bedrock_distill.resources.emr_run import HarvestRun, HarvestStatus
+from bedrock_distill.resources.invocation_logging import (
+    CloudWatchLogs,
+    InvocationLogging,
+    LoggingOff,
+    LoggingRestored,
+)
 from bedrock_distill.resources.job import DistillationJob, JobStatus
+from bedrock_distill.resources.log_delivery import LogDelivery, LoggingStatus
 from bedrock_distill.resources.spec import Spec
 
 __all__ = [
+    "CloudWatchLogs",
     "CustomModel",
     "Deployment",
     "DeploymentStatus",
     "Distillation",
     "DistillationJob",
+    "HarvestApplication",
+    "HarvestRun",
+    "HarvestStatus",
+    "InvocationLogging",
+    "InvocationLogs",
     "JobStatus",
+    "LogDelivery",
+    "LoggingOff",
+    "LoggingRestored",
+    "LoggingStatus",
     "OnDemandDeployment",
     "Prompts",
+    "ServerlessHarvest",
     "Spec",
     "Vpc",
 ]

@@ -21,9 +21,10 @@ from bedrock_distill.plan import (
 )
 from bedrock_distill.plan.estimate import Use
 from bedrock_distill.resources import fields
-from bedrock_distill.resources.data import Prompts
+from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
 from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
+from bedrock_distill.resources.survey import FoundPrompts
 from bedrock_distill.resources.warnings import warnings_for
 from bedrock_distill.uris import Arn, S3Uri
 
@@ -50,8 +51,8 @@ class Distillation(Spec):
     """Model id, inference profile id or ARN of the teacher."""
     student: str
     """Model id of the student, with or without its context suffix; the plan sends what AWS wants."""
-    data: Prompts
-    """What to learn from."""
+    data: Prompts | InvocationLogs
+    """What to learn from: a file of prompts, or the invocation logs of calls that were made."""
     output: str
     """S3 URI of a folder for staged data and results."""
     role: str | None = None
@@ -63,7 +64,7 @@ class Distillation(Spec):
     kms_key: str | None = None
     """KMS key that encrypts the custom model. Default: a key AWS owns."""
     data_kms_key: str | None = None
-    """KMS key that encrypts what is staged. Default: as the bucket is set."""
+    """KMS key that encrypts what is staged, or the logs. Default: as the bucket is set."""
     vpc: Vpc | None = None
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     """Sent as they are. AWS documents none for distillation: leave it empty unless AWS told you otherwise."""
@@ -88,10 +89,10 @@ class Distillation(Spec):
         return S3Uri.parse(self.output)
 
 
-def intent_of(spec: Distillation, *, sha256: str, region: str, account_id: str) -> dict[str, Any]:
-    """What makes two distillations the same: the spec (but for where the file lies), the data's content, the place."""
+def intent_of(spec: Distillation, *, content: object, region: str, account_id: str) -> dict[str, Any]:
+    """What makes two distillations the same: the spec (but for where the file lies), the data's identity, the place."""
     wanted = spec.model_dump(mode="json", exclude={"data"})
-    return {"kind": "distillation", "spec": wanted, "data": sha256, "region": region, "account": account_id}
+    return {"kind": "distillation", "spec": wanted, "data": content, "region": region, "account": account_id}
 
 
 def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> Plan:
@@ -103,19 +104,21 @@ def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> P
         catalog: Facts about models, pairs and quotas.
     """
     fingerprint = fingerprint_of(
-        intent_of(spec, sha256=survey.digest.sha256, region=survey.region, account_id=survey.account_id)
+        intent_of(spec, content=survey.data.identity, region=survey.region, account_id=survey.account_id)
     )
     pair = catalog.pair(spec.teacher, spec.student)
-    steps: list[Step] = [
-        StageFile(
-            path=str(spec.data.path),
-            uri=str(survey.staged_uri),
-            size_bytes=survey.digest.size_bytes,
-            sha256=survey.digest.sha256,
+    steps: list[Step] = []
+    data = survey.data
+    if isinstance(data, FoundPrompts):
+        stage = StageFile(
+            path=str(data.path),
+            uri=str(data.uri),
+            size_bytes=data.digest.size_bytes,
+            sha256=data.digest.sha256,
             kms_key_id=spec.data_kms_key,
-            done=survey.staged,
+            done=data.staged,
         )
-    ]
+        steps.append(stage)
     role = _role_step(spec, survey)
     if role is not None:
         steps.append(role)
@@ -172,7 +175,7 @@ def job_request(
         "baseModelIdentifier": pair.send if pair else spec.student,
         # The service has no default of its own in its model, so the type is always said.
         "customizationType": "DISTILLATION",
-        "trainingDataConfig": {"s3Uri": str(survey.staged_uri)},
+        "trainingDataConfig": survey.data.training_data,
         "outputDataConfig": {"s3Uri": spec.output},
         "customizationConfig": {
             "distillationConfig": {
@@ -198,7 +201,7 @@ def job_request(
 
 
 def role_documents(
-    spec: Distillation, place: Survey | Place, staged: S3Uri, teacher_id: str
+    spec: Distillation, place: Survey | Place, training: S3Uri, teacher_id: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Trust and permissions of the role that is made for a job."""
     partition, region, account = place.partition, place.region, place.account_id
@@ -207,7 +210,8 @@ def role_documents(
     keys = [key for key in (spec.data_kms_key,) if key and fields.is_key_arn(key)]
     policy = job_policy(
         partition=partition,
-        training=staged,
+        training=training,
+        what="Logs" if isinstance(spec.data, InvocationLogs) else "Prompts",
         output=spec.output_uri,
         profile=profile_resources(
             partition=partition, region=region, account_id=account, profile=profile, model=teacher.model
@@ -232,7 +236,7 @@ def role_name(spec: Distillation, trust: dict[str, Any], policy: dict[str, Any])
 def _role_step(spec: Distillation, survey: Survey) -> EnsureRole | None:
     if spec.role:
         return None
-    trust, policy = role_documents(spec, survey, survey.staged_uri, survey.teacher_id)
+    trust, policy = role_documents(spec, survey, survey.data.uri, survey.teacher_id)
     return EnsureRole(
         name=role_name(spec, trust, policy),
         trust=trust,
@@ -247,11 +251,10 @@ def _facts(spec: Distillation, survey: Survey, catalog: Catalog, request: dict[s
         model: Model | None = catalog.find(identifier)
         return f"{model.name} ({identifier})" if model else identifier
 
-    check = survey.check
     return {
         "teacher": named(survey.teacher_id),
         "student": named(request["baseModelIdentifier"]),
-        "prompts": f"{check.prompts:,} in {spec.data.path} ({check.labelled:,} with a golden completion)",
+        **survey.data.facts,
         "job": request["jobName"] + (f" (attempt {survey.attempt})" if survey.attempt > 1 else ""),
         "model": request["customModelName"],
         "role": spec.role or "made for this job",
@@ -260,24 +263,27 @@ def _facts(spec: Distillation, survey: Survey, catalog: Catalog, request: dict[s
 
 
 def _uses(spec: Distillation, survey: Survey) -> list[Use]:
-    asked = survey.check.prompts - survey.check.labelled
-    prompt_tokens = survey.check.tokens
-    answer_tokens = asked * spec.max_response_tokens
+    data, uses = survey.data, []
+    if data.asks_teacher:
+        tokens, asked = data.prompt_tokens, data.asked
+        uses += [
+            Use(
+                what="teacher input (estimated)",
+                model=spec.teacher,
+                kind="input_1k_tokens",
+                quantity=None if tokens is None else tokens / 1000,
+                unit="1k tokens",
+            ),
+            Use(
+                what="teacher output (at most)",
+                model=spec.teacher,
+                kind="output_1k_tokens",
+                quantity=None if asked is None else asked * spec.max_response_tokens / 1000,
+                unit="1k tokens",
+            ),
+        ]
     return [
-        Use(
-            what="teacher input (estimated)",
-            model=spec.teacher,
-            kind="input_1k_tokens",
-            quantity=prompt_tokens / 1000,
-            unit="1k tokens",
-        ),
-        Use(
-            what="teacher output (at most)",
-            model=spec.teacher,
-            kind="output_1k_tokens",
-            quantity=answer_tokens / 1000,
-            unit="1k tokens",
-        ),
+        *uses,
         # AWS chooses the epochs and may add synthetic prompts: how many tokens are trained on is known afterwards.
         Use(
             what="student training",

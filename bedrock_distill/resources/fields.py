@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_key",
+    "check_log_source",
     "check_model_name",
     "check_output",
     "check_role",
@@ -31,6 +32,9 @@ _FOLDER = re.compile(r"(?:[-!_*'().a-z0-9A-Z]+/)*")
 
 _OUTPUT_CHARACTERS = 1024 - len("staged/0123456789abcdef-") - 255
 """What an output may have, so that a staged file of the longest name a disk allows fits into S3's 1024."""
+
+_URI_CHARACTERS = 1024
+"""What a URI in a request may have (botocore's model, `S3Uri`)."""
 
 _ROLE = re.compile(r"arn:aws(-[^:]+)?:iam::[0-9]{12}:role/.+")
 _MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?){1,63}")
@@ -60,6 +64,18 @@ def check_output(value: str) -> str:
         )
     if len(str(folder)) > _OUTPUT_CHARACTERS:
         raise ValueError(f"is too long: at most {_OUTPUT_CHARACTERS} characters")
+    return str(folder)
+
+
+def check_log_source(value: str) -> str:
+    """An S3 prefix of invocation logs, with a slash at its end; or one object, packed with gzip."""
+    found = S3Uri.parse(value)
+    folder = found if found.key.endswith(".gz") else found.as_prefix
+    if not _FOLDER.fullmatch(folder.as_prefix.key) or len(str(folder)) > _URI_CHARACTERS:
+        raise ValueError(
+            "Bedrock takes prefixes of letters, digits and - _ . ! * ' ( ) only, with single slashes between them, and "
+            f"at most {_URI_CHARACTERS} characters (no spaces, no '=' as in dt=2026-01-01)"
+        )
     return str(folder)
 
 

@@ -42,6 +42,7 @@ def job_policy(
     partition: str,
     training: S3Uri,
     output: S3Uri,
+    what: str = "Prompts",
     profile: Sequence[str] = (),
     kms_key_arns: Sequence[str] = (),
     vpc: Mapping[str, Sequence[str]] | None = None,
@@ -55,6 +56,7 @@ def job_policy(
         training: The staged prompts: read and list their folder, nothing else. The folder and not the one object, so
             that the same role serves the next version of the data; results, which the role reads too, lie beside it.
         output: Where results go: read, write and list under this prefix.
+        what: `Prompts` or `Logs`: what is read. Of logs, `training` is the prefix they lie under.
         profile: ARNs to invoke where the teacher is called through an inference profile.
         kms_key_arns: Keys of encrypted buckets, to decrypt and to make data keys.
         vpc: `subnet_ids` and `security_group_ids` where the job runs in a VPC.
@@ -63,9 +65,12 @@ def job_policy(
     """
     bucket = f"arn:{partition}:s3:::"
     folder = training.key.rpartition("/")[0]
+    listed = [f"{folder}/*" if folder else "*"]
+    if what == "Logs" and folder:
+        listed.insert(0, folder)  # nothing says whether the service lists a prefix with its slash or without
     statements: list[Document] = [
         {
-            "Sid": "ReadPrompts",
+            "Sid": f"Read{what}",
             "Effect": "Allow",
             "Action": ["s3:GetObject"],
             "Resource": [
@@ -73,11 +78,11 @@ def job_policy(
             ],
         },
         {
-            "Sid": "ListPrompts",
+            "Sid": f"List{what}",
             "Effect": "Allow",
             "Action": ["s3:ListBucket"],
             "Resource": [f"{bucket}{training.bucket}"],
-            "Condition": {"StringLike": {"s3:prefix": [f"{folder}/*" if folder else "*"]}},
+            "Condition": {"StringLike": {"s3:prefix": listed}},
         },
         {
             "Sid": "WriteResults",

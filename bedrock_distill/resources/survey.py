@@ -13,17 +13,20 @@ from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.records.checking import CheckReport, check_file
 from bedrock_distill.records.digest import FileDigest, digest_file
 from bedrock_distill.records.rules import rules_for
-from bedrock_distill.resources.data import stamp
+from bedrock_distill.resources.data import InvocationLogs, Prompts, stamp
+from bedrock_distill.resources.log_survey import FoundLogs, find_logs
 from bedrock_distill.resources.spec import short_name
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from bedrock_distill.aws import Clients
+    from bedrock_distill.records.rules import Rules
     from bedrock_distill.resources.distillation import Distillation
     from bedrock_distill.uris import S3Uri
 
-__all__ = ["LiveModel", "Place", "Survey", "callable_id", "staged_uri", "survey"]
+__all__ = ["FoundPrompts", "LiveModel", "Place", "Survey", "callable_id", "staged_uri", "survey"]
 
 _UNSAFE = re.compile(r"[^-_.a-zA-Z0-9]+")
 """What an S3 URI in a customization job may not hold (and some it may, for plain names)."""
@@ -52,6 +55,55 @@ class LiveModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPrompts:
+    """What was found of a file of prompts."""
+
+    path: Path
+    check: CheckReport
+    digest: FileDigest
+    uri: S3Uri
+    """Where it is staged."""
+    staged: bool
+    """Whether the same content lies there already."""
+
+    @property
+    def identity(self) -> str:
+        """What makes two jobs' data the same: the content, wherever the file lies."""
+        return self.digest.sha256
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that are staged."""
+        return self.digest.size_bytes
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether the job may ask the teacher."""
+        return True
+
+    @property
+    def asked(self) -> int:
+        """Prompts that the teacher is asked."""
+        return self.check.prompts - self.check.labelled
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of all prompts, estimated."""
+        return self.check.tokens
+
+    @property
+    def training_data(self) -> dict[str, Any]:
+        """The request's `trainingDataConfig`."""
+        return {"s3Uri": str(self.uri)}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What there is to learn from, in words."""
+        check = self.check
+        return {"prompts": f"{check.prompts:,} in {self.path} ({check.labelled:,} with a golden completion)"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What was found."""
 
@@ -59,12 +111,10 @@ class Survey:
     account_id: str
     partition: str
     today: date
-    check: CheckReport
-    digest: FileDigest
-    staged_uri: S3Uri
-    staged: bool
-    """Whether the same content lies there already."""
+    data: FoundPrompts | FoundLogs
+    """What there is to learn from."""
     bucket: BucketState
+    """The output's."""
     teacher_id: str
     """What the job must call the teacher."""
     teacher: LiveModel | None
@@ -95,25 +145,23 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
 
     # First what fails fast: the data may take minutes to read.
     place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
-    before = stamp(spec.data.path)
-    check = check_file(spec.data.path, rules_for(catalog, spec.teacher, spec.student))
-    check.raise_for_offences()
-    digest = digest_file(spec.data.path)
-    if stamp(spec.data.path) != before:
-        raise StalePlanError(f"{spec.data.path} changed while it was read: plan again when it is complete.")
-    staged = staged_uri(spec, digest)
-    store = ObjectStore(clients)
-    bucket = store.bucket(spec.output_uri.bucket)
     teacher_id = callable_id(spec.teacher, catalog, place.region)
+    rules = rules_for(catalog, spec.teacher, spec.student)
+    bucket = ObjectStore(clients).bucket(spec.output_uri.bucket)
+    data: FoundPrompts | FoundLogs
+    if isinstance(spec.data, InvocationLogs):
+        data = find_logs(spec.data, clients, teacher_id, rules)
+    else:
+        data = _prompts(spec, spec.data, clients, bucket, rules)
     role, role_hidden = None, False
     if spec.role is None:
-        trust, policy = role_documents(spec, place, staged, teacher_id)
+        trust, policy = role_documents(spec, place, data.uri, teacher_id)
         try:
             role = Roles(clients).find(role_name(spec, trust, policy))
         except AccessDeniedError:
             role_hidden = True
     fingerprint = fingerprint_of(
-        intent_of(spec, sha256=digest.sha256, region=place.region, account_id=place.account_id)
+        intent_of(spec, content=data.identity, region=place.region, account_id=place.account_id)
     )
     pair = catalog.pair(spec.teacher, spec.student)
     attempt, job = _latest_attempt(clients, spec.name, fingerprint)
@@ -122,17 +170,7 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         account_id=place.account_id,
         partition=place.partition,
         today=clients.clock.now().date(),
-        check=check,
-        digest=digest,
-        staged_uri=staged,
-        staged=bucket.exists
-        and not bucket.forbidden
-        and store.holds(
-            staged,
-            sha256=digest.sha256,
-            size_bytes=digest.size_bytes,
-            kms_key_id=spec.data_kms_key,
-        ),
+        data=data,
         bucket=bucket,
         teacher_id=teacher_id,
         teacher=_live(clients, spec.teacher),
@@ -161,10 +199,31 @@ def callable_id(identifier: str, catalog: Catalog, region: str) -> str:
     return plain if "id" in model.called else model.profile_for(region) or plain
 
 
-def staged_uri(spec: Distillation, digest: FileDigest) -> S3Uri:
-    """Where a spec's data is staged."""
+def _prompts(
+    spec: Distillation, prompts: Prompts, clients: Clients, bucket: BucketState, rules: Rules
+) -> FoundPrompts:
+    """Check a file, and look whether it is staged already."""
+    before = stamp(prompts.path)
+    check = check_file(prompts.path, rules)
+    check.raise_for_offences()
+    digest = digest_file(prompts.path)
+    if stamp(prompts.path) != before:
+        raise StalePlanError(f"{prompts.path} changed while it was read: plan again when it is complete.")
+    uri = staged_uri(spec, prompts.path.name, digest)
+    staged = (
+        bucket.exists
+        and not bucket.forbidden
+        and ObjectStore(clients).holds(
+            uri, sha256=digest.sha256, size_bytes=digest.size_bytes, kms_key_id=spec.data_kms_key
+        )
+    )
+    return FoundPrompts(path=prompts.path, check=check, digest=digest, uri=uri, staged=staged)
+
+
+def staged_uri(spec: Distillation, file_name: str, digest: FileDigest) -> S3Uri:
+    """Where a spec's file is staged."""
     # The digest in the key makes the content findable by its name, and keeps two versions of a file apart.
-    name = _UNSAFE.sub("-", spec.data.path.name).strip("-.") or "prompts.jsonl"
+    name = _UNSAFE.sub("-", file_name).strip("-.") or "prompts.jsonl"
     return spec.output_uri / "staged" / f"{digest.sha256[:16]}-{name}"
 
 

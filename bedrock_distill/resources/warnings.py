@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from bedrock_distill.catalog import read_model_id
 from bedrock_distill.plan import PlanWarning
 from bedrock_distill.resources.fields import is_key_arn
+from bedrock_distill.resources.log_survey import FoundLogs
+from bedrock_distill.resources.log_warnings import log_warnings
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def warnings_for(
         *_pair(spec, survey, catalog, pair),
         *_lifecycle("teacher", spec.teacher, survey.teacher, survey, catalog),
         *_lifecycle("student", spec.student, survey.student, survey, catalog),
-        *_data(survey),
+        *_data(spec, survey),
         *_place(survey),
         *_elsewhere(spec, survey),
         *_role(spec, survey, role_arn),
@@ -104,7 +106,7 @@ def _place(survey: Survey) -> Iterator[PlanWarning]:
     elif bucket.forbidden:
         yield PlanWarning(
             code="bucket-forbidden",
-            text=f"These credentials may not look at the bucket {bucket.name}; staging will likely be refused.",
+            text=f"These credentials may not look at the bucket {bucket.name}; writing there will likely be refused.",
         )
     elif bucket.region and bucket.region != survey.region:
         yield PlanWarning(
@@ -112,15 +114,18 @@ def _place(survey: Survey) -> Iterator[PlanWarning]:
             text=f"The bucket {bucket.name} lies in {bucket.region}, the job in {survey.region}: Bedrock wants one region.",
             blocks=True,
         )
-    if survey.digest.size_bytes > _VALIDATOR_BYTES:
+    if survey.data.size_bytes > _VALIDATOR_BYTES:
         yield PlanWarning(
             code="large-file",
             text="The file is above 1 GB: the quota is 2 GB, but AWS's published validator refuses such files.",
         )
 
 
-def _data(survey: Survey) -> Iterator[PlanWarning]:
-    for found in survey.check.warnings:
+def _data(spec: Distillation, survey: Survey) -> Iterator[PlanWarning]:
+    if isinstance(survey.data, FoundLogs):
+        yield from log_warnings(spec, survey, survey.data)
+        return
+    for found in survey.data.check.warnings:
         # The service's guide knows plain files only: a packed one would fail in the job, not before.
         yield PlanWarning(code=f"data-{found.code}", text=str(found), blocks=found.code == "gzip")
 
@@ -228,11 +233,9 @@ def _history(survey: Survey) -> Iterator[PlanWarning]:
 
 
 def _cost(spec: Distillation, survey: Survey, catalog: Catalog) -> Iterator[PlanWarning]:
-    wanted = (
-        (spec.teacher, "input_1k_tokens"),
-        (spec.teacher, "output_1k_tokens"),
-        (spec.student, "training_1k_tokens"),
-    )
+    wanted = [(spec.student, "training_1k_tokens")]
+    if survey.data.asks_teacher:
+        wanted += [(spec.teacher, "input_1k_tokens"), (spec.teacher, "output_1k_tokens")]
     if any(catalog.price(model, kind, survey.region) is None for model, kind in wanted):  # type: ignore[arg-type]
         yield PlanWarning(
             code="cost-unknown",

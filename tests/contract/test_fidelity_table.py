@@ -12,6 +12,8 @@ from botocore import xform_name
 
 from bedrock_distill.local.ids import Ids
 from bedrock_distill.local.services.bedrock import Bedrock
+from bedrock_distill.local.services.comprehend import Comprehend
+from bedrock_distill.local.services.emr_serverless import EmrServerless
 from bedrock_distill.local.services.runtime import BedrockRuntime
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +30,12 @@ def test_each_row_names_a_test_that_exists(operation, file, test):
 def test_every_served_operation_has_a_row():
     loader = botocore.session.get_session()
     named = {operation for operation, _, _ in ROWS}
-    services = (("bedrock", Bedrock(SimpleNamespace(ids=Ids()))), ("bedrock-runtime", BedrockRuntime))
+    services = (
+        ("bedrock", Bedrock(SimpleNamespace(ids=Ids()))),
+        ("bedrock-runtime", BedrockRuntime),
+        ("comprehend", Comprehend),
+        ("emr-serverless", EmrServerless),
+    )
     for name, service in services:
         served = {
             each

@@ -24,7 +24,7 @@ from bedrock_distill.local.gateway.patterns import matches
 
 _made_up = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "conftest.py"))["made_up"]
 
-SERVICES = ("bedrock", "bedrock-runtime")
+SERVICES = ("bedrock", "bedrock-runtime", "comprehend", "emr-serverless")
 MISSING = object()
 WRONG_TYPES = {
     "structure": "text",
@@ -66,8 +66,9 @@ def _ranges(shape, path):
             (path, bound + step, "range") for bound, step in ((low, -1), (high, 1)) if bound is not None
         )
     elif kind in ("string", "blob", "list"):
-        # An empty text in a path would be another path.
-        least = 2 if shape.serialization.get("location") == "uri" else 1
+        # An empty text in a path would be another path, and an empty list in a query is no list.
+        place = shape.serialization.get("location")
+        least = 2 if place == "uri" or (place == "querystring" and kind == "list") else 1
         if low is not None and low >= least:
             yield path, _of_length(shape, low - 1), "length"
         if high is not None and high < TOO_MUCH:
@@ -103,7 +104,9 @@ def _members(shape, value, path):
     if getattr(shape, "is_tagged_union", False):
         yield path, {}, "union"
     for name in shape.required_members:
-        if shape.members[name].serialization.get("location") != "uri":
+        # botocore itself makes up an idempotency token that is missing.
+        made_up = shape.members[name].metadata.get("idempotencyToken")
+        if shape.members[name].serialization.get("location") != "uri" and not made_up:
             yield (*path, name), MISSING, "missing"
     for name, item in value.items():
         yield from breaches(shape.members[name], item, (*path, name))

@@ -67,6 +67,7 @@ class Gateway:
         ids: Gives request ids.
         faults: The rules in force.
         calls: The log.
+        permit: Raises an AwsError where whoever signed may not do what is asked.
     """
 
     targets: Targets
@@ -78,6 +79,7 @@ class Gateway:
     ids: Ids
     faults: Faults
     calls: CallLog
+    permit: Callable[[WireRequest, Target], None] = lambda _request, _target: None
 
     def handle(self, request: WireRequest, *, door: Door, hint: Hint | None = None) -> WireResponse:
         """Answer one request.
@@ -135,9 +137,10 @@ class Gateway:
 
     def _respond(self, request: WireRequest, target: Target, call: LoggedCall) -> WireResponse:
         """What the service answers, be it a refusal: a fault may strike after that, too."""
-        if target.api is None:
-            return self.neighbour.handle(request, target.service, target.operation, call.request_id)
         try:
+            self.permit(request, target)
+            if target.api is None:
+                return self.neighbour.handle(request, target.service, target.operation, call.request_id)
             return self._serve(request, target, call)
         except AwsError as error:
             return self._refuse(request, target, error, call.request_id)

@@ -13,6 +13,13 @@ __all__ = ["services"]
 def services(world: World) -> dict[str, Any]:
     """A cloud's own services by boto3's names; imported when a cloud is made, not with the package."""
     from bedrock_distill.local.services.bedrock import Bedrock  # noqa: PLC0415 - see above
+    from bedrock_distill.local.services.comprehend import Comprehend  # noqa: PLC0415 - see above
+    from bedrock_distill.local.services.emr_serverless import EmrServerless  # noqa: PLC0415 - see above
     from bedrock_distill.local.services.runtime import BedrockRuntime  # noqa: PLC0415 - see above
 
-    return {"bedrock": Bedrock(world), "bedrock-runtime": BedrockRuntime(world)}
+    return {
+        "bedrock": Bedrock(world),
+        "bedrock-runtime": BedrockRuntime(world),
+        "comprehend": Comprehend(world),
+        "emr-serverless": EmrServerless(world),
+    }

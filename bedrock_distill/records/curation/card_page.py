@@ -54,7 +54,7 @@ def _parts(card: Card) -> Iterator[str]:
     golden = any(part.golden for part in card.parts)
     rows = [
         (
-            part.name,
+            _code(part.name),
             f"{part.records:,}",
             f"{part.labelled:,}",
             *((f"{part.golden:,}",) if golden else ()),
@@ -81,7 +81,7 @@ def _sources(card: Card) -> Iterator[str]:
     yield "## Sources"
     rows = [
         (
-            f"{source.path}{' (golden)' if source.golden else ''}",
+            f"{_code(source.path)}{' (golden)' if source.golden else ''}",
             f"{source.records:,}",
             f"{source.bad_lines:,}",
             f"{source.size_bytes:,}",

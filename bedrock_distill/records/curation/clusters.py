@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster", "near_duplicates", "similarities"]
 
-_BANDS, _ROWS, _BANDS_AT_ONCE = 18, 7, 9
+_BANDS_AT_ONCE = 9
+_CANDIDATE_SHARE = 0.97
 _CHUNK = 1 << 12
 _NEIGHBOURS = 4
-_SAME_EDGE = 3
+_STRANGE_AT_EDGE = 3
 _STEP = np.uint16(0x9E37)
 
 
@@ -44,15 +45,27 @@ def cluster(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
     """
     roots = Roots(len(sketches.bins))
     rows = np.flatnonzero((sketches.bins != EMPTY).any(axis=1))
-    for first in range(0, _BANDS, _BANDS_AT_ONCE):
-        for keys in _keys(sketches, rows, range(first, first + _BANDS_AT_ONCE)):
+    bands = _bands(threshold)
+    for first in range(0, len(bands), _BANDS_AT_ONCE):
+        for keys in _keys(sketches, rows, bands[first : first + _BANDS_AT_ONCE]):
             for left, right in _candidates(keys):
                 apart = roots.apart(rows[left], rows[right])
                 _join_alike(roots, sketches, rows[left[apart]], rows[right[apart]], threshold)
     return roots.of_all()
 
 
-def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: range) -> Iterator[NDArray[np.uint64]]:
+def _bands(threshold: float) -> list[range]:
+    """The bins, in bands as wide as can be so that of pairs just at the threshold nearly all agree in some whole band."""
+    for width in range(BINS, 1, -1):
+        count = BINS // width
+        if 1 - (1 - threshold**width) ** count >= _CANDIDATE_SHARE:
+            break
+    else:
+        width, count = 1, BINS
+    return [range(band * width, (band + 1) * width) for band in range(count)]
+
+
+def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: list[range]) -> Iterator[NDArray[np.uint64]]:
     """For each band, a key a row: rows that share one agree in all numbers of the band, and in their frame."""
     keys = np.tile(sketches.frames[rows], (len(bands), 1))
     factors = mixed(np.arange(1, BINS + 1, dtype=np.uint64)) | np.uint64(1)
@@ -60,7 +73,7 @@ def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: range) -> Iterator
         some = slice(start, start + _CHUNK)
         numbers = _filled(sketches.bins[rows[some]])
         for place, band in enumerate(bands):
-            for bin_ in range(band * _ROWS, (band + 1) * _ROWS):
+            for bin_ in band:
                 keys[place, some] += numbers[bin_] * factors[bin_]
     return map(mixed, keys)
 
@@ -137,8 +150,9 @@ def _alike(
     alike = sketches.frames[left] == sketches.frames[right]
     alike &= similarities(sketches, left, right) >= threshold
     some = np.flatnonzero(alike)
+    least = max(1, round(threshold * EDGE) - _STRANGE_AT_EDGE)
     for edge in (slice(0, EDGE), slice(EDGE, 2 * EDGE)):
         ours, theirs = sketches.edges[left[some], edge], sketches.edges[right[some], edge]
         shared = np.count_nonzero((ours[:, :, None] == theirs[:, None, :]).any(axis=2), axis=1)
-        alike[some] &= shared >= _SAME_EDGE
+        alike[some] &= shared >= least
     return np.asarray(alike)

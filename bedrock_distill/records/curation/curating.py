@@ -213,7 +213,8 @@ def _split(
     if seen.clusters is not None:
         ties["cluster"] = (seen.clusters[places] + 1).astype(np.uint64)
     groups = tied([ties[name] for name in recipe.keep_together if name in ties], len(rows))
-    return sides(groups, columns.key_low[rows], columns.points[rows], shares)
+    # Not the lower half of the key: that of a long prompt is its point, if the seed is zero.
+    return sides(groups, columns.key_high[rows], columns.points[rows], shares)
 
 
 def _nothing_left(stages: list[Stage]) -> DataError:

@@ -110,7 +110,8 @@ def _ends_in_loop(text: str, times: float) -> bool:
     if before < 0:
         return False
     period = len(text) - len(tail) - before
-    length = max(int(period * times), _LOOP_CHARS)
+    # What stands between the passages does not follow the last one.
+    length = max(int(period * times) - 1, _LOOP_CHARS)
     return length <= len(text) and text[-length:-period] == text[period - length :]
 
 
@@ -194,7 +195,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "few-letters",
         "less than {limit} of what the user writes are letters",
-        0.2,
+        0.1,
         lambda s, limit: _few_letters(s.prompt, limit),
     ),
     Rule("loop", "a text ends with the same passage {limit} times in a row", 4, _either(_ends_in_loop)),

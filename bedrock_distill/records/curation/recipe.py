@@ -155,7 +155,7 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
 
 
 def _limit(name: str, value: object) -> float | None:
-    if value is None or value in {"off", False}:
+    if value is None or value is False or value == "off":
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value

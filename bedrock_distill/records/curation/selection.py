@@ -25,9 +25,8 @@ _MAJOR_SHARE, _MAJOR_COUNT = 0.005, 20
 def quotas(sizes: NDArray[np.int64], total: int, floor: int) -> NDArray[np.int64]:
     """How many to take of each stratum.
 
-    Each gives `floor`, or all it has; what is left is shared out in proportion to what each has left, by largest
-    remainder. Where not even the floors have room, the floor is lowered until they have, and the largest strata get what
-    remains.
+    In proportion to what they have, by largest remainder; but no less than `floor` of each, or all it has. Where not even
+    the floors have room, the floor is lowered until they have.
 
     Args:
         sizes: How many each stratum has.
@@ -38,17 +37,20 @@ def quotas(sizes: NDArray[np.int64], total: int, floor: int) -> NDArray[np.int64
         return sizes.copy()
     while floor and np.minimum(sizes, floor).sum() > total:
         floor -= 1
-    taken = np.minimum(sizes, floor)
-    left = sizes - taken
-    room = total - int(taken.sum())
-    exact = left * (room / left.sum())
-    more = np.minimum(np.floor(exact).astype(np.int64), left)
+    least = np.minimum(sizes, floor)
+    open_ = np.ones(len(sizes), np.bool_)  # strata that get more than the least
+    while True:
+        exact = np.where(open_, sizes * ((total - least[~open_].sum()) / max(sizes[open_].sum(), 1)), least)
+        low = open_ & (exact < least)
+        if not low.any():
+            break
+        open_ &= ~low
+    taken = np.floor(exact + 1e-9).astype(np.int64)
     # Largest remainder first, then the larger stratum, then the earlier.
-    order = np.lexsort((np.arange(len(sizes)), -sizes, more - exact))
-    order = order[more[order] < left[order]]
-    more[order[: room - int(more.sum())]] += 1
-    chosen: NDArray[np.int64] = taken + more
-    return chosen
+    order = np.lexsort((np.arange(len(sizes)), -sizes, taken - exact))
+    order = order[open_[order] & (taken[order] < sizes[order])]
+    taken[order[: total - int(taken.sum())]] += 1
+    return taken
 
 
 def turns(

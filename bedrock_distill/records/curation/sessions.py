@@ -34,18 +34,20 @@ class NumberedLines:
         self._lines, self._source = iter(lines), source
         self._path = None if groups is None else str(groups)
         self._groups = iter(()) if groups is None else iter(read_lines(groups))
+        self._failed: DataError | None = None
         self.number = self.session = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        """The lines.
-
-        Raises:
-            DataError: If a line's group cannot be read, or there is none.
-        """
+        """The lines, up to the first without a group that can be read; `finish` says so."""
         for line in self._lines:
             self.number += 1
             if self._path is not None:
-                self.session = self._read(next(self._groups, None))
+                try:
+                    self.session = self._read(next(self._groups, None))
+                except DataError as error:
+                    # Not raised from here: whoever checks the lines would take it for an error in them.
+                    self._failed = error
+                    return
             yield line
 
     def _read(self, line: bytes | None) -> int:
@@ -64,8 +66,10 @@ class NumberedLines:
         """Say that the lines are at their end.
 
         Raises:
-            DataError: If there are groups left.
+            DataError: If the group of a line could not be read, or there are more or fewer groups than lines.
         """
+        if self._failed is not None:
+            raise self._failed
         if self._path is not None and next(self._groups, None) is not None:
             raise self._uneven("more")
 

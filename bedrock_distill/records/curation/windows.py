@@ -90,13 +90,17 @@ def windows_of(texts: Sequence[bytes]) -> Windows:
     places = np.ndarray((len(blob) - 15,), dtype="V16", buffer=blob.translate(_FOLDED), strides=(1,))
     numbers = places[at].view("<u8")
     first, second = numbers[::2], numbers[1::2]
-    long = np.flatnonzero(at[1:] - at[:-1] >= _LONG_WORD)
-    stems = mixed((first[long] & _STEM_MASK) * _M1)
-    hashes = first * _M1
-    hashes += second * _M2
     ends = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + WINDOW_BYTES, out=ends[1:])
     bounds = np.searchsorted(at, ends)
+    lengths = np.empty(len(at), np.int64)
+    np.subtract(at[1:], at[:-1], out=lengths[:-1])
+    last = bounds[1:][bounds[1:] > bounds[:-1]] - 1
+    lengths[last] = ends[1:][bounds[1:] > bounds[:-1]] - at[last] + 1
+    long = np.flatnonzero(lengths >= _LONG_WORD)
+    stems = mixed((first[long] & _STEM_MASK) * _M1)
+    hashes = first * _M1
+    hashes += second * _M2
     return Windows(
         hashes=mixed(hashes),
         texts=np.repeat(np.arange(len(texts)), np.diff(bounds)),

@@ -51,7 +51,7 @@ class Envelope(msgspec.Struct, gc=False):
     timestamp: str = ""
     metadata: dict[str, str] | None = msgspec.field(name="requestMetadata", default=None)
     error: str | None = msgspec.field(name="errorCode", default=None)
-    schema_type: str = msgspec.field(name="schemaType", default=SCHEMA)
+    schema_type: str = msgspec.field(name="schemaType", default="")
 
 
 class Head(msgspec.Struct, gc=False):
@@ -101,7 +101,7 @@ class _Loose(msgspec.Struct, gc=False):
     timestamp: Any = None
     metadata: Any = msgspec.field(name="requestMetadata", default=None)
     error: Any = msgspec.field(name="errorCode", default=None)
-    schema_type: Any = msgspec.field(name="schemaType", default=SCHEMA)
+    schema_type: Any = msgspec.field(name="schemaType", default="")
 
 
 class Entry(msgspec.Struct, gc=False):

@@ -13,7 +13,7 @@ from bedrock_distill.records.digest import digest_file
 from bedrock_distill.records.rules import rules_for
 from bedrock_distill.resources import Distillation, Prompts
 from bedrock_distill.resources.distillation import plan_distillation
-from bedrock_distill.resources.survey import LiveModel, Survey, callable_id
+from bedrock_distill.resources.survey import FoundPrompts, LiveModel, Survey, callable_id
 from bedrock_distill.uris import S3Uri
 
 CATALOG = load_catalog()
@@ -33,7 +33,7 @@ def prompts(tmp_path):
     return path
 
 
-def make(prompts, *, teacher=PRO, student=MICRO, region="us-east-1", survey=None, **spec):
+def make(prompts, *, teacher=PRO, student=MICRO, region="us-east-1", staged=False, survey=None, **spec):
     wanted = Distillation(
         name="triage", teacher=teacher, student=student, data=Prompts(prompts), output="s3://acme/out", **spec
     )
@@ -43,10 +43,13 @@ def make(prompts, *, teacher=PRO, student=MICRO, region="us-east-1", survey=None
         "account_id": "123456789012",
         "partition": "aws",
         "today": date(2026, 11, 24),
-        "check": check_file(prompts, rules_for(CATALOG, teacher, student)),
-        "digest": digest,
-        "staged_uri": S3Uri.parse(f"s3://acme/out/staged/{digest.sha256[:16]}-prompts.jsonl"),
-        "staged": False,
+        "data": FoundPrompts(
+            path=prompts,
+            check=check_file(prompts, rules_for(CATALOG, teacher, student)),
+            digest=digest,
+            uri=S3Uri.parse(f"s3://acme/out/staged/{digest.sha256[:16]}-prompts.jsonl"),
+            staged=staged,
+        ),
         "bucket": BucketState("acme", exists=True, region=region),
         "teacher_id": callable_id(teacher, CATALOG, region),
         "teacher": ALIVE,
@@ -78,7 +81,7 @@ def test_planning_twice_gives_the_same_plan(prompts):
 
 def test_what_was_seen_done_does_not_change_the_fingerprint_or_any_name(prompts):
     before = make(prompts)
-    after = make(prompts, survey={"staged": True, "job_arn": "arn:aws:bedrock:x", "job_status": "InProgress"})
+    after = make(prompts, staged=True, survey={"job_arn": "arn:aws:bedrock:x", "job_status": "InProgress"})
     assert after.fingerprint == before.fingerprint
     assert after.creates.request == before.creates.request
     assert [step.done for step in after.steps] == [True, False, True, False]
@@ -88,7 +91,7 @@ def test_other_data_is_another_plan_but_the_same_role(prompts):
     before = make(prompts)
     with prompts.open("ab") as file:
         file.write(encode_record(Record.of("One more?")) + b"\n")
-    after = make(prompts, survey={"staged_uri": S3Uri.parse("s3://acme/out/staged/x-prompts.jsonl")})
+    after = make(prompts)
     assert after.fingerprint != before.fingerprint
     assert after.creates.name != before.creates.name
 

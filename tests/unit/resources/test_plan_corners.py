@@ -17,7 +17,7 @@ from bedrock_distill.records.rules import rules_for
 from bedrock_distill.resources import Distillation, OnDemandDeployment, Prompts
 from bedrock_distill.resources.deployment import plan_deployment
 from bedrock_distill.resources.distillation import plan_distillation
-from bedrock_distill.resources.survey import LiveModel, Survey, callable_id, staged_uri
+from bedrock_distill.resources.survey import FoundPrompts, LiveModel, Survey, callable_id, staged_uri
 from bedrock_distill.uris import Arn
 
 CATALOG = load_catalog()
@@ -44,10 +44,13 @@ def make(prompts):
             "account_id": ACCOUNT,
             "partition": "aws",
             "today": DAY,
-            "check": check_file(data, rules_for(CATALOG, wanted.teacher, wanted.student)),
-            "digest": digest_file(data),
-            "staged_uri": staged_uri(wanted, digest_file(data)),
-            "staged": False,
+            "data": FoundPrompts(
+                path=wanted.data.path,
+                check=check_file(data, rules_for(CATALOG, wanted.teacher, wanted.student)),
+                digest=digest_file(data),
+                uri=staged_uri(wanted, data.name, digest_file(data)),
+                staged=False,
+            ),
             "bucket": BucketState("acme", exists=True, region=region),
             "teacher_id": callable_id(wanted.teacher, CATALOG, region),
             "teacher": ALIVE,

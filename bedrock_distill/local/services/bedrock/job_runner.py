@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,15 +22,13 @@ from bedrock_distill.local.services.bedrock.arns import custom_model_arn
 from bedrock_distill.local.services.bedrock.artefacts import Artefacts
 from bedrock_distill.local.services.bedrock.job_access import cannot_read, cannot_write
 from bedrock_distill.local.services.bedrock.job_data import JobFailure, Validated, count, label, validate
-from bedrock_distill.local.services.bedrock.log_source import LogReader
+from bedrock_distill.local.services.bedrock.log_source import LogReader, gather
 from bedrock_distill.local.services.bedrock.state import CustomModel, Job, Tables, moment
 from bedrock_distill.local.services.bedrock.training import training_config
 from bedrock_distill.local.students import weights_dir
 from bedrock_distill.local.teachers import Teacher, teacher_for
 from bedrock_distill.records.lines import read_chunks
 from bedrock_distill.records.rules import Rules, rules_for
-from bedrock_distill.records.schema import encode_record
-from bedrock_distill.records.writing import RecordWriter
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -90,6 +89,7 @@ class JobRun:
         self._halt = threading.Event()
         self._validated: Validated | None = None
         self._job: Job | None = None
+        self._left_out: Counter[str] = Counter()
         work = {"validation": self._validate, "data_processing": self._process, "training": self._train}
         if kind == "FINE_TUNING":
             del work["data_processing"]
@@ -125,7 +125,7 @@ class JobRun:
 
     def _process(self) -> None:
         assert self._validated is not None  # noqa: S101 - validation comes first
-        count(self._validated, self._rules)
+        self._count(self._validated)
         self._label(self._find_teacher())
 
     def _train(self) -> None:
@@ -169,19 +169,23 @@ class JobRun:
         # What was said to a model in this cloud a moment ago is in the logs by the time a job reads them.
         self._world.flush()
         reader = LogReader(self._s3, config, self._teacher.text if self._teacher else "")
-        target = self._folder / "from-logs.jsonl"
-        most = self._rules.max_line_bytes
+        target, rules = self._folder / "from-logs.jsonl", self._rules
         try:
-            with RecordWriter(target) as writer:
-                for record in reader.records():
-                    if len(line := encode_record(record)) <= most:
-                        writer.write_line(line)
+            gather(reader, target, max_line_bytes=rules.max_line_bytes, max_records=rules.max_prompts)
         except ClientError as error:
             raise JobFailure(cannot_read(S3Uri.parse(uri))) from error
-        if not writer.records and reader.left_out:
-            why = "; ".join(f"{number} {reason}" for reason, number in reader.left_out.most_common(5))
-            raise JobFailure(f"No invocation log under {uri} could be used: {why}.")
+        self._left_out = reader.left_out
         return "invocation-logs.jsonl", uri, read_chunks(target)
+
+    def _count(self, validated: Validated) -> None:
+        """Count the prompts; of logs, the refusal also says what was not used of them."""
+        try:
+            count(validated, self._rules)
+        except JobFailure as failure:
+            if not self._left_out:
+                raise
+            why = "; ".join(f"{number} {reason}" for reason, number in self._left_out.most_common(5))
+            raise JobFailure(f"{failure} (of the invocation logs, these were not used: {why})") from failure
 
     def _label(self, teacher: Teacher | None) -> None:
         """Write `training.jsonl`: every accepted record with a completion."""

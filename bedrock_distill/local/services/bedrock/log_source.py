@@ -1,29 +1,40 @@
 """Invocation logs in S3 as training data: which log records become prompts, and which bring their completion.
 
-Reads what Converse and ConverseStream log: one conversation with its assembled answer. Pure but for the S3 client that
-is handed in.
+What a line says is read by `records.logs`; which records count is this module's own, after AWS's guide: the filter as the
+request has it, single turns of text, logged answers only of exactly the teacher, and no more than the quota. Pure but for
+the S3 client that is handed in.
 """
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
+from botocore.exceptions import ClientError
 
-from bedrock_distill.records.schema import SCHEMA_VERSION, Message, Record, TextBlock
+from bedrock_distill.errors import DataError, SpecError
+from bedrock_distill.records.lines import read_lines, split_lines, unpack
+from bedrock_distill.records.logs import REASONS, decode_line
+from bedrock_distill.records.logs.layout import is_log
+from bedrock_distill.records.schema import Record, encode_record
+from bedrock_distill.records.writing import RecordWriter
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-__all__ = ["LogReader", "passes"]
+    from bedrock_distill.records.logs import Entry, Exchange
+    from bedrock_distill.records.logs.exchange import Reason
 
-_CONVERSE = frozenset({"Converse", "ConverseStream"})
-_GZIP = b"\x1f\x8b"
-_MARKER = "amazon-bedrock-logs-permission-check"
+__all__ = ["LogReader", "gather", "passes"]
+
+_UNASKED = frozenset({"broken-line", "not-a-log"})
+"""Reasons of lines that say nothing a filter could ask for."""
+
+_MISSING = frozenset({"NoSuchKey", "404"})
+_CHUNK_BYTES = 1 << 18
 
 
 @dataclass(slots=True)
@@ -42,62 +53,101 @@ class LogReader:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def records(self) -> Iterator[Record]:
-        """Every usable record, with its completion only if the request wants the logged responses."""
-        wanted = self.config.get("requestMetadataFilters")
+        """Every usable record, with its completion only if the request wants the logged responses.
+
+        Raises:
+            ClientError: If S3 refuses; a body of its own that is not there is counted and no more.
+        """
         keep_response = bool(self.config.get("usePromptResponse", False))
-        for entry in self._entries():
-            record = self._record(entry, wanted, keep_response=keep_response)
+        for line in self._lines():
+            record = self._record(decode_line(line, self._overflow, answers=keep_response), keep_response)
             if isinstance(record, str):
                 self.left_out[record] += 1
             else:
                 yield record
 
-    def _record(self, entry: Any, wanted: Mapping[str, Any] | None, *, keep_response: bool) -> Record | str:
+    def _record(self, entry: Entry, keep_response: bool) -> Record | str:  # noqa: FBT001 - private
         """The record, or why there is none."""
-        if not isinstance(entry, dict) or entry.get("schemaType") != "ModelInvocationLog":
-            return "not an invocation log record"
-        if entry.get("errorCode"):
-            return "failed invocation"
-        if wanted and not passes(wanted, entry.get("requestMetadata") or {}):
+        wanted = self.config.get("requestMetadataFilters")
+        if entry.reason in _UNASKED:
+            return REASONS[entry.reason]
+        if wanted and not passes(wanted, entry.metadata):
             return "filtered out by request metadata"
-        if keep_response and entry.get("modelId") != self.teacher:
+        if keep_response and entry.model_id != self.teacher:
             return "answered by another model than the teacher"
-        if entry.get("operation") not in _CONVERSE:
-            return f"operation {entry.get('operation')}, which the local cloud does not read"
-        request, response = self._body(entry.get("input")), self._body(entry.get("output"))
-        prompt = _prompt(request)
-        if prompt is None:
-            return "not a single-turn text prompt"
-        if not keep_response:
-            return prompt
-        answer = _answer(response)
-        return prompt.with_completion(answer) if answer else "no text in the response"
+        exchange = entry.exchange
+        if exchange is None:
+            return REASONS[entry.reason or "unknown-format"]
+        if not isinstance(exchange.messages, str):
+            return REASONS["multi-turn"]
+        if keep_response and (why := _unanswered(exchange)):
+            return REASONS[why]
+        completion = exchange.completion if keep_response else None
+        return Record.of(exchange.messages, system=exchange.system, completion=completion)
 
-    def _entries(self) -> Iterator[Any]:
+    def _lines(self) -> Iterator[bytes]:
         source = S3Uri.parse(self.config["invocationLogSource"]["s3Uri"])
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.key)
         for found in pages:
             for item in found.get("Contents", ()):
-                if "/data/" in item["Key"] or item["Key"].endswith(_MARKER):
-                    continue
-                for line in self._read(S3Uri(source.bucket, item["Key"])).splitlines():
-                    if line.strip():
-                        yield _json(line)
+                if is_log(item["Key"]):
+                    lines = split_lines(self._unpacked(S3Uri(source.bucket, item["Key"])))
+                    yield from (line for line in lines if line and not line.isspace())
 
-    def _body(self, side: Any) -> Any:
-        """The JSON body of one side, inline or in an object of its own."""
-        if not isinstance(side, dict):
+    def _unpacked(self, uri: S3Uri) -> Iterator[bytes]:
+        """An object's bytes; where it is damaged, what came before counts."""
+        try:
+            yield from unpack(self._chunks(uri), str(uri))
+        except DataError:
+            self.left_out["an object that could not be read to its end"] += 1
+
+    def _overflow(self, uri: str) -> bytes | None:
+        """A body in an object of its own; None where there is none that can be read."""
+        try:
+            return b"".join(unpack(self._chunks(S3Uri.parse(uri)), uri))
+        except (DataError, SpecError):
             return None
-        for name, value in side.items():
-            if name.endswith("BodyJson"):
-                return value
-            if name.endswith("BodyS3Path"):
-                return _json(self._read(S3Uri.parse(str(value))))
-        return None
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            return None
 
-    def _read(self, uri: S3Uri) -> bytes:
-        data: bytes = self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
-        return gzip.decompress(data) if data.startswith(_GZIP) else data
+    def _chunks(self, uri: S3Uri) -> Iterator[bytes]:
+        body = self.s3.get_object(Bucket=uri.bucket, Key=uri.key)["Body"]
+        while chunk := body.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def gather(reader: LogReader, target: Path, *, max_line_bytes: int, max_records: int | None) -> None:
+    """Write what a job uses of its logs: not more than the quota, spread evenly over all there is.
+
+    Which records the service chooses is not documented; the same logs give the same ones here.
+
+    Args:
+        reader: The logs.
+        target: The file.
+        max_line_bytes: Longest record; longer ones are left out.
+        max_records: Most records, or None for all of them.
+    """
+    everything = target.with_suffix(".all")
+    with RecordWriter(everything) as writer:
+        for record in reader.records():
+            line = encode_record(record)
+            if len(line) <= max_line_bytes:
+                writer.write_line(line)
+            else:
+                reader.left_out[f"longer than {max_line_bytes} bytes"] += 1
+    total = writer.records
+    if max_records is None or total <= max_records:
+        everything.replace(target)
+        return
+    reader.left_out[f"more than {max_records} records"] += total - max_records
+    with RecordWriter(target) as writer:
+        for number, line in enumerate(read_lines(everything)):
+            # True for exactly `max_records` of all numbers, at equal distances.
+            if (number + 1) * max_records // total > number * max_records // total:
+                writer.write_line(line)
+    everything.unlink()
 
 
 def passes(filters: Mapping[str, Any], metadata: Mapping[str, str]) -> bool:
@@ -115,41 +165,8 @@ def _condition(condition: Mapping[str, Any], metadata: Mapping[str, str]) -> boo
     return equals and differs
 
 
-def _json(data: bytes) -> Any:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _prompt(body: Any) -> Record | None:
-    """The single user message of a Converse request, with its system prompt."""
-    if not isinstance(body, dict):
-        return None
-    messages = body.get("messages")
-    if not isinstance(messages, list) or len(messages) != 1 or messages[0].get("role") != "user":
-        return None
-    text, system = _text(messages[0].get("content")), _text(body.get("system"))
-    if not text:
-        return None
-    return Record(
-        schema_version=SCHEMA_VERSION,
-        system=(TextBlock(system),) if system else None,
-        messages=(Message.of("user", text),),
-    )
-
-
-def _answer(body: Any) -> str | None:
-    """The text of a Converse response."""
-    try:
-        return _text(body["output"]["message"]["content"])
-    except (KeyError, TypeError):
-        return None
-
-
-def _text(blocks: Any) -> str | None:
-    """The joined text of content blocks; None where one is something else, such as an image or a tool call."""
-    if not isinstance(blocks, list):
-        return None
-    texts = [block.get("text") if isinstance(block, dict) else None for block in blocks]
-    return None if None in texts else "".join(str(text) for text in texts)
+def _unanswered(exchange: Exchange) -> Reason | None:
+    """Why an answer is none to learn from; answers that were cut off or filtered are, for AWS says nothing else."""
+    if exchange.completion is None:
+        return exchange.answer_reason or "no-completion"
+    return "tool-use" if exchange.stop == "tool" else None

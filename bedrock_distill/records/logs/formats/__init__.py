@@ -91,6 +91,7 @@ class _Keys(msgspec.Struct, gc=False):
     embeddings: msgspec.Raw = msgspec.Raw()
     images: msgspec.Raw = msgspec.Raw()
     artifacts: msgspec.Raw = msgspec.Raw()
+    is_finished: msgspec.Raw = msgspec.Raw()
 
 
 _SIGNS: Final[tuple[tuple[str, Format | Reason], ...]] = (
@@ -102,6 +103,7 @@ _SIGNS: Final[tuple[tuple[str, Format | Reason], ...]] = (
     ("outputs", OPENAI),
     ("generation", LLAMA),
     ("generations", COHERE),
+    ("is_finished", COHERE),
     ("results", TITAN),
     ("output_text", TITAN),
     ("output", NOVA),

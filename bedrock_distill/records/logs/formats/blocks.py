@@ -125,7 +125,7 @@ def _messages(spoken: list[tuple[str, str]]) -> Prompt:
 
 STOPS: Final[dict[str, Stop]] = {
     **dict.fromkeys(("end_turn", "stop_sequence", "stop", "complete", "finish", "eos", "eos_token"), "end"),
-    **dict.fromkeys(("max_tokens", "length", "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(("max_tokens", "length", "model_context_window_exceeded", "error_limit"), "length"),
     **dict.fromkeys(
         (
             "guardrail_intervened",

@@ -69,7 +69,7 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
     texts: list[str] = []
     stop: str | None = None
     sent = received = None
-    found = False
+    found = called = False
     for chunk in chunks:
         if isinstance(chunk, str):  # some streams end with the text [DONE]
             continue
@@ -81,8 +81,7 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
             found = True
             said = choice.message or choice.delta
             stop = choice.finish_reason or choice.stop_reason or stop
-            if said is not None and said.tool_calls:
-                stop = "tool_calls"
+            called = called or bool(said is not None and said.tool_calls)
             content = said.content if said is not None else choice.text
             if isinstance(content, str):
                 texts.append(content)
@@ -92,7 +91,8 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
         content = "".join(texts)
         if "</" in content:
             content = _REASONING.sub("", content, count=1)
-    return answer_of(content, stop, sent, received)
+    # A stream may call a tool and end with another word.
+    return answer_of(content, "tool_calls" if called else stop, sent, received)
 
 
 OPENAI = Format(

@@ -110,7 +110,7 @@ def test_the_words_and_and_or_are_refused_where_they_would_drop_a_condition():
     with pytest.raises(SpecError, match="join filters with & and"):
         bool(A)
     with pytest.raises(SpecError, match="not with `and`"):
-        A and B
+        bool(A and B)
 
 
 def test_a_filter_says_itself():
