@@ -61,7 +61,7 @@ class BedrockDistillError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Keyword-only fields survive pickling, so errors cross process borders whole."""
-        fields = {key: value for key, value in vars(self).items() if key != "message"}
+        fields = {key: value for key, value in vars(self).items() if key not in ("message", "__notes__")}
         return _rebuild, (type(self), self.message, fields)
 
 

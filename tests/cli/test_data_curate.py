@@ -48,7 +48,9 @@ def run():
 
 
 def test_curate_writes_files_and_a_card_and_says_what_became_of_the_records(run, source, tmp_path):
-    code, out, err = run(curate, source, "--out-dir", tmp_path / "out", "--share", "train=0.8", "--share", "heldout=0.2")
+    code, out, err = run(
+        curate, source, "--out-dir", tmp_path / "out", "--share", "train=0.8", "--share", "heldout=0.2"
+    )
     assert (code, err) == (0, "")
     assert "exact duplicates            260        20      240" in out
     assert "short-prompt            1" in out
@@ -60,7 +62,9 @@ def test_curate_writes_files_and_a_card_and_says_what_became_of_the_records(run,
 
 
 def test_curate_prints_the_card_as_one_json_document(run, source, tmp_path):
-    code, out, _ = run(curate, source, "--out-dir", tmp_path, "--max-records", 100, "--output", "json", "--quiet")
+    code, out, _ = run(
+        curate, source, "--out-dir", tmp_path, "--max-records", 100, "--output", "json", "--quiet"
+    )
     document = json.loads(out)
     assert code == 0
     assert document["records"] == 100
@@ -76,40 +80,76 @@ def test_curate_remarks_on_what_bedrock_would_refuse(run, source, tmp_path):
 
 def test_options_change_the_recipe_of_a_file(run, source, tmp_path):
     (tmp_path / "recipe.toml").write_text(
-        'max_records = 30\nseed = 7\n[limits]\nshort-prompt = 20\n[shares]\na = 0.5\nb = 0.5\n'
+        "max_records = 30\nseed = 7\n[limits]\nshort-prompt = 20\n[shares]\na = 0.5\nb = 0.5\n"
     )
     words = [curate, source, "--out-dir", tmp_path, "--recipe", tmp_path / "recipe.toml", "--output", "json"]
     recipe = json.loads(run(*words)[1])["recipe"]
     assert (recipe["max_records"], recipe["seed"], recipe["shares"]) == (30, 7, {"a": 0.5, "b": 0.5})
-    changes = ["--all", "--seed", 0, "--share", "all=1", "--limit", "short-prompt=off", "--limit", "refusal=100"]
+    changes = [
+        "--all",
+        "--seed",
+        0,
+        "--share",
+        "all=1",
+        "--limit",
+        "short-prompt=off",
+        "--limit",
+        "refusal=100",
+    ]
     changes += ["--no-near", "--stratum", "labelled", "--keep-together", "system", "--golden-share", "0"]
     recipe = json.loads(run(*words, *changes)[1])["recipe"]
     assert (recipe["max_records"], recipe["seed"], recipe["shares"]) == (None, 0, {"all": 1})
     assert (recipe["limits"]["short-prompt"], recipe["limits"]["refusal"]) == (None, 100)
-    assert (recipe["near_threshold"], recipe["strata"], recipe["keep_together"]) == (None, ["labelled"], ["system"])
+    assert (recipe["near_threshold"], recipe["strata"], recipe["keep_together"]) == (
+        None,
+        ["labelled"],
+        ["system"],
+    )
     assert recipe["golden_share"] == 0
 
 
 def test_golden_records_and_groups_are_files(run, source, records, tmp_path):
-    write_records(tmp_path / "golden.jsonl", [record.with_completion("vouched for") for record in records[:30]])
+    write_records(
+        tmp_path / "golden.jsonl", [record.with_completion("vouched for") for record in records[:30]]
+    )
     (tmp_path / "groups.jsonl").write_text("".join(f"{number // 10}\n" for number in range(261)))
-    words = ["--golden", tmp_path / "golden.jsonl", "--groups", tmp_path / "groups.jsonl", "--golden-share", "0.1"]
-    code, out, _ = run(curate, source, "--out-dir", tmp_path / "out", *words, "--output", "json", "--max-records", 150)
+    words = [
+        "--golden",
+        tmp_path / "golden.jsonl",
+        "--groups",
+        tmp_path / "groups.jsonl",
+        "--golden-share",
+        "0.1",
+    ]
+    code, out, _ = run(
+        curate, source, "--out-dir", tmp_path / "out", *words, "--output", "json", "--max-records", 150
+    )
     assert code == 0
     assert json.loads(out)["parts"][0]["golden"] == 15
 
 
 def test_personal_data_is_replaced_first(run, tmp_path):
     pytest.importorskip("phonenumbers")
-    write_records(tmp_path / "source.jsonl", [Record.of(f"Write to anna{n}@example.org, please") for n in range(3)])
+    write_records(
+        tmp_path / "source.jsonl", [Record.of(f"Write to anna{n}@example.org, please") for n in range(3)]
+    )
     code, out, _ = run(
-        curate, tmp_path / "source.jsonl", "--out-dir", tmp_path / "out", "--redact", "email", "--output", "json"
+        curate,
+        tmp_path / "source.jsonl",
+        "--out-dir",
+        tmp_path / "out",
+        "--redact",
+        "email",
+        "--output",
+        "json",
     )
     document = json.loads(out)
     assert code == 0
     assert document["redacted"] == {"email": 3}
     assert document["records"] == 1  # they were all the same but for the address
-    code, _, err = run(curate, tmp_path / "source.jsonl", "--out-dir", tmp_path / "out", "--redact", "comprehend")
+    code, _, err = run(
+        curate, tmp_path / "source.jsonl", "--out-dir", tmp_path / "out", "--redact", "comprehend"
+    )
     assert code == 2
     assert "from-logs" in err
 

@@ -21,10 +21,11 @@ def pieces(rng, text, longest=40):
 
 
 def blocks_of(rng, text):
-    """A text cut into one to three pieces, never an empty list."""
+    """A text cut into one to three pieces, never an empty list; no word is cut, so that a mark stays whole."""
     if rng.random() < 0.75 or len(text) < 9:
         return [text]
-    cuts = sorted(rng.sample(range(1, len(text)), rng.randrange(1, 3)))
+    cuts = sorted(rng.sample(range(1, len(text)), rng.randrange(1, 4)))
+    cuts = [cut for cut in cuts if not text[cut - 1 : cut + 1].isalnum()]
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 

@@ -310,7 +310,7 @@ class StopError(Exception):
     """Raised where a test ends a harvest early."""
 
 
-def test_a_work_prefix_is_found_again_and_keeps_what_is_not_ours(cloud, filled, copy, monkeypatch):
+def test_a_work_prefix_is_found_again_and_keeps_what_is_not_ours(cloud, filled, put, copy, monkeypatch):
     tmp_path = copy.parent
     monkeypatch.setattr(parts, "PART_BYTES", 1)
     put({"notes.txt": b"mine", "part-1.json": b"mine"}, "work/")

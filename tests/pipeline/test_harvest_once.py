@@ -169,6 +169,7 @@ def test_an_application_that_takes_its_time_is_waited_for(spec, fill):
         assert session.apply(session.plan(spec)).wait(timeout_s=7200).succeeded
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "Spark can be started")
 @pytest.mark.parametrize("max_records", [None, 10])
 def test_spark_under_the_least_role_makes_the_bytes_of_one_machine(spec, fill, tmp_path, max_records):

@@ -66,8 +66,8 @@ def truth(request, tmp_path_factory):
     return make_logs(
         tmp_path_factory.mktemp("bucket"),
         seed=11,
-        records=2500,
-        step=timedelta(seconds=15),
+        records=1500,
+        step=timedelta(seconds=25),
         prefix=request.param,
         regions=("us-east-1", "us-west-2"),
     )

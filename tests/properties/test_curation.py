@@ -21,7 +21,20 @@ from bedrock_distill.records.reading import read_records
 from bedrock_distill.records.splitting import split_of
 
 WORDS = st.sampled_from(
-    "order refund parcel invoice customer Please where when broken account delivery 17 answer über 订单".split()
+    [
+        "order",
+        "refund",
+        "parcel",
+        "invoice",
+        "customer",
+        "Please",
+        "where",
+        "when",
+        "account",
+        "17",
+        "über",
+        "订单",
+    ]
 )
 TEXT = st.lists(WORDS, min_size=2, max_size=40).map(" ".join).filter(lambda text: len(text) >= 8)
 ODD_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
@@ -143,7 +156,7 @@ def test_nothing_that_is_a_record_is_too_odd(records):
         card, files = curated(records, Recipe(limits=NO_LIMITS), folder)
         paths = [Path(folder, "out", part.path) for part in card.parts]
         again = describe(paths)
-        assert [list(read_records(path)) for path in paths] is not None
+        assert sum(len(list(read_records(path))) for path in paths) == card.records
     assert again.records == card.records == sum(content.count(b"\n") for content in files.values())
     assert again.duplicates == 0
     card.to_markdown().encode("utf-8")
@@ -182,12 +195,14 @@ def test_windows_are_those_of_a_plain_walk(texts):
     assert len({content for content, _ in pairs}) == len({number for _, number in pairs}) == len(pairs)
     alone = [windows_of([text]) for text in encoded]
     for name in ("hashes", "stems"):
-        assert getattr(windows, name).tolist() == [each for one in alone for each in getattr(one, name).tolist()]
+        assert getattr(windows, name).tolist() == [
+            each for one in alone for each in getattr(one, name).tolist()
+        ]
 
 
 @given(st.lists(TEXT, min_size=1, max_size=10), st.floats(0.05, 1))
 def test_the_same_text_is_always_a_near_duplicate_of_itself(texts, threshold):
-    found = near_duplicates(texts + texts, threshold)
+    found = near_duplicates(texts * 2, threshold)
     assert found[: len(texts)].tolist() == found[len(texts) :].tolist()
     assert (found <= np.arange(2 * len(texts))).all()
     assert (found[found] == found).all()
@@ -206,13 +221,18 @@ def test_quotas_add_up_and_are_fair(sizes, total, floor):
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 2**64 - 1)), min_size=1, max_size=60),
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 2**64 - 1)), min_size=1, max_size=60
+    ),
     st.integers(0, 70),
 )
 def test_no_second_of_a_theme_is_chosen_before_a_first_of_another(rows, total):
     kinds = sorted({row[0] for row in rows})
     strata = np.array([kinds.index(row[0]) for row in rows])
-    themes, order = np.array([row[1] for row in rows], np.uint32), np.array([row[2] for row in rows], np.uint64)
+    themes, order = (
+        np.array([row[1] for row in rows], np.uint32),
+        np.array([row[2] for row in rows], np.uint64),
+    )
     chosen = set(choose(strata, themes, order, total, 1).tolist())
     assert len(chosen) == min(total, len(rows))
     for stratum in range(len(kinds)):
@@ -241,7 +261,9 @@ def test_tied_records_are_those_that_a_walk_reaches(columns):
         reached, waiting = {start}, [start]
         while waiting:
             at = waiting.pop()
-            more = {row for column in columns if column[at] for row in range(12) if column[row] == column[at]} - reached
+            more = {
+                row for column in columns if column[at] for row in range(12) if column[row] == column[at]
+            } - reached
             reached |= more
             waiting += more
         assert groups[start] == min(reached)

@@ -149,7 +149,7 @@ class Card:
     exact_across: int
     """Prompts that stand in more than one part."""
     near_across: int | None
-    """Clusters of near-duplicates with records in more than one part."""
+    """Clusters of near-duplicates with records in more than one part; a prompt that stands in both is one too."""
     conflicts: int
     """Prompts that came with different golden labels."""
     redacted: dict[str, int]

@@ -33,7 +33,14 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NDArray[np.
         threshold: Least similarity (Jaccard, of the windows that are not common to many of the texts), above 0.
     """
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return cluster(sketch(encoded, np.arange(len(encoded)), Frequencies(encoded)), threshold)
+    firsts: dict[bytes, int] = {}
+    for number, text in enumerate(encoded):
+        firsts.setdefault(text, number)
+    # Each once: many copies of one text would look like a template with nothing in it.
+    found = cluster(sketch(firsts, np.arange(len(firsts)), Frequencies(firsts)), threshold)
+    numbers = np.array(list(firsts.values()), np.int64)[found]
+    places = {text: place for place, text in enumerate(firsts)}
+    return numbers[[places[text] for text in encoded]] if encoded else numbers
 
 
 def cluster(sketches: Sketches, threshold: float) -> NDArray[np.int64]:

@@ -56,18 +56,22 @@ def describe(
         columns = pool.columns()
         parts = columns.sources.astype(np.int64)
         everything = np.arange(len(columns))
-        _, kept_for = first_of_each_prompt(columns, everything)
-        seen = survey(pool, columns, everything, 0, near_threshold)
+        kept, kept_for = first_of_each_prompt(columns, everything)
+        # Each prompt once: many copies of one would look like a template with nothing in it.
+        seen = survey(pool, columns, kept, 0, near_threshold)
+        places = np.empty(len(columns), np.int64)
+        places[seen.rows] = np.arange(len(seen.rows))
+        places = places[kept_for]
         return Card(
             sources=tuple(map(source_of, gathered)),
             stages=(),
             parts=tuple(_part(each, columns, number) for number, each in enumerate(gathered)),
             **facts_of(columns, everything, gatherer.languages),
-            templates=templates_of(pool, seen.rows, seen.sketches.templates),
+            templates=templates_of(pool, everything, seen.sketches.templates[places]),
             strata=(),
             near=near_of(seen.clusters, near_threshold),
             exact_across=across(kept_for, parts),
-            near_across=None if seen.clusters is None else across(seen.clusters, parts[seen.rows]),
+            near_across=None if seen.clusters is None else across(seen.clusters[places], parts),
             duplicates=int(np.count_nonzero(kept_for != everything)),
             conflicts=conflicts_among(columns, kept_for),
             redacted={},

@@ -155,7 +155,7 @@ class Gatherer:
             return
         offences = tuple(each for each in report.offences if broken or each.line is not None)
         raise DataError(
-            f"Did not curate {report.file}: {report.bad_lines:,} of {report.lines:,} lines offend. First: {offences[0]}. "
+            f"Did not take {report.file}: {report.bad_lines:,} of {report.lines:,} lines offend. First: {offences[0]}. "
             "Mend the file (`bedrock-distill data check` lists what is wrong), or leave bad lines out (`--skip-bad`).",
             offences=offences,
             count=report.offence_count,

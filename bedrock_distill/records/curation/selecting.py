@@ -90,6 +90,8 @@ def _strata_keys(columns: Columns, seen: Survey, recipe: Recipe) -> dict[str, ND
 
 
 def _notes(golden: int, wanted: int, chosen: int, recipe: Recipe) -> Iterator[str]:
+    if wanted == chosen and golden and recipe.golden_share < 1:
+        yield "All records are golden: no others are left to mix them with."
     if golden and wanted < int(recipe.golden_share * chosen):
         yield (
             f"Golden records make up {wanted / chosen:.1%} of the records, and {recipe.golden_share:.1%} were asked for: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 
 import botocore.session
@@ -451,20 +452,29 @@ def test_a_run_really_runs_its_entry_point_with_spark_under_its_role(open_emr):
     s3.put_object(Bucket="acme-ml", Key="elsewhere/x", Body=b"")
 
 
+WAITS = b"""
+import os, threading, boto3
+boto3.client("s3").put_object(Bucket="acme-ml", Key="jobs/pid", Body=str(os.getpid()).encode())
+threading.Event().wait(600)
+"""
+
+
 @spark
 def test_a_cancelled_run_takes_its_process_with_it(open_emr):
     cloud, emr = open_emr()
     s3 = cloud.boto3_session().client("s3")
-    waits = b"import boto3, threading\nboto3.client('s3').put_object(Bucket='acme-ml', Key='jobs/began', Body=b'')\n"
-    s3.put_object(Bucket="acme-ml", Key="jobs/entry.py", Body=waits + b"threading.Event().wait(600)\n")
+    s3.put_object(Bucket="acme-ml", Key="jobs/entry.py", Body=WAITS)
     made = emr.create_application(**SPARK)["applicationId"]
     run = emr.start_job_run(**submit(made))
-    began = threading.Event()
-    while not began.wait(0.05):
-        if s3.list_objects_v2(Bucket="acme-ml", Prefix="jobs/began")["KeyCount"]:
-            began.set()
+    for _ in range(1200):
+        if s3.list_objects_v2(Bucket="acme-ml", Prefix="jobs/pid")["KeyCount"]:
+            break
+        threading.Event().wait(0.05)
+    pid = int(s3.get_object(Bucket="acme-ml", Key="jobs/pid")["Body"].read())
     emr.cancel_job_run(applicationId=made, jobRunId=run["jobRunId"])
     assert settled(cloud, emr, run)["state"] == "CANCELLED"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_where_there_is_no_spark_a_run_fails_with_that_reason(open_emr, monkeypatch):

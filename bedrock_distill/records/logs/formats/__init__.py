@@ -89,6 +89,7 @@ class _Keys(msgspec.Struct, gc=False):
     output_text: msgspec.Raw = msgspec.field(name="outputText", default=msgspec.Raw())
     embedding: msgspec.Raw = msgspec.Raw()
     embeddings: msgspec.Raw = msgspec.Raw()
+    embeddings_by_type: msgspec.Raw = msgspec.field(name="embeddingsByType", default=msgspec.Raw())
     images: msgspec.Raw = msgspec.Raw()
     artifacts: msgspec.Raw = msgspec.Raw()
     is_finished: msgspec.Raw = msgspec.Raw()
@@ -97,6 +98,7 @@ class _Keys(msgspec.Struct, gc=False):
 _SIGNS: Final[tuple[tuple[str, Format | Reason], ...]] = (
     ("embedding", "embedding"),
     ("embeddings", "embedding"),
+    ("embeddings_by_type", "embedding"),
     ("images", "image-model"),
     ("artifacts", "image-model"),
     ("choices", OPENAI),

@@ -14,6 +14,7 @@ __all__ = ["LLAMA"]
 
 class _Request(msgspec.Struct, gc=False):
     prompt: str
+    images: list[msgspec.Raw] | None = None
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -24,6 +25,8 @@ class _Response(msgspec.Struct, gc=False):
 
 
 def _prompt(request: _Request) -> tuple[str | None, Prompt]:
+    if request.images:
+        raise Unusable("not-text")
     return prompt_of_template(request.prompt)
 
 

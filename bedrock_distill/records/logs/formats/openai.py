@@ -16,8 +16,10 @@ from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
 __all__ = ["OPENAI"]
 
-_REASONING = re.compile(r"\A\s*(?:<reasoning>.*?</reasoning>|(?:<think>)?.*?</think>)\s*", re.DOTALL)
-"""Thoughts that stand before the answer in its own text: gpt-oss and DeepSeek R1."""
+_REASONING = re.compile(r"\A\s*(?:<reasoning>.*?</reasoning>|<think>.*?</think>)\s*", re.DOTALL)
+"""Thoughts that stand before the answer in its own text: gpt-oss, Qwen and DeepSeek."""
+_BEGUN = re.compile(r"\A.*?</think>\s*", re.DOTALL)
+"""The same where the prompt's template opened them already: DeepSeek's text completions."""
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -82,6 +84,7 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
             said = choice.message or choice.delta
             stop = choice.finish_reason or choice.stop_reason or stop
             called = called or bool(said is not None and said.tool_calls)
+            completes = said is None and chunk.choices is not None
             content = said.content if said is not None else choice.text
             if isinstance(content, str):
                 texts.append(content)
@@ -90,7 +93,7 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
     if texts or not isinstance(content, list):
         content = "".join(texts)
         if "</" in content:
-            content = _REASONING.sub("", content, count=1)
+            content = (_BEGUN if completes else _REASONING).sub("", content, count=1)
     # A stream may call a tool and end with another word.
     return answer_of(content, "tool_calls" if called else stop, sent, received)
 

@@ -45,15 +45,16 @@ def prompt_of_template(prompt: str) -> tuple[str | None, Prompt]:
         Unusable: If there is no text.
     """
     body = _BEGIN.sub("", prompt, count=1)
+    # A template shows at the beginning; a text that merely speaks of one is a text.
     for read in (_by_headers, _by_instructions, _by_marks):
-        if turns := read(body):
+        if turns := read(body, begun=len(body) < len(prompt)):
             return prompt_of([turn for turn in turns if turn.content or turn.role != "assistant"])
     return prompt_of([Turn("user", body)])
 
 
-def _by_headers(body: str) -> list[Turn]:
+def _by_headers(body: str, *, begun: bool) -> list[Turn]:  # noqa: ARG001 - as its neighbours are called
     for begin, (role_end, lead, end) in _HEADERS.items():
-        if begin in body:
+        if body.lstrip().startswith(begin):
             turns = []
             for piece in body.split(begin)[1:]:
                 role, _, text = piece.partition(role_end)
@@ -62,9 +63,11 @@ def _by_headers(body: str) -> list[Turn]:
     return []
 
 
-def _by_instructions(body: str) -> list[Turn]:
+def _by_instructions(body: str, *, begun: bool) -> list[Turn]:  # noqa: ARG001 - as its neighbours are called
     """`[INST] … [/INST]`, with `<<SYS>>` inside the first: Llama 2 and Mistral."""
     turns, at = [], 0
+    if not body.lstrip().startswith("[INST]"):
+        return turns
     for found in _INST.finditer(body):
         if answer := body[at : found.start()].replace("</s>", "").replace("<s>", "").strip():
             turns.append(Turn("assistant", answer))
@@ -79,12 +82,11 @@ def _by_instructions(body: str) -> list[Turn]:
     return turns
 
 
-def _by_marks(body: str) -> list[Turn]:
+def _by_marks(body: str, *, begun: bool) -> list[Turn]:
     for mark, roles in _MARKED:
         first = mark.search(body)
-        # A text that merely holds the word somewhere is no template: it begins with a mark, or with a system prompt
-        # before DeepSeek's, whose marks no text holds by chance.
-        if first is None or (first.start() and "\uff5c" not in mark.pattern and "uff5c" not in mark.pattern):
+        # DeepSeek's system prompt stands before its first mark, and after the mark that begins every prompt.
+        if first is None or (first.start() and not begun):
             continue
         pieces = mark.split(body)
         if roles.get(pieces[-2]) != "assistant":

@@ -11,7 +11,7 @@ from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
 __all__ = ["TITAN"]
 
-_STOPS = {"FINISH": "finish", "LENGTH": "length", "CONTENT_FILTERED": "content_filtered"}
+_STOPS = {"STOP_CRITERIA_MET": "stop_sequence"}
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -55,7 +55,7 @@ def _answer(response: _Response | list[_Response | str]) -> Answer:
         received = chunk.received if chunk.received is not None else received
     if not texts and stop is None:
         raise Unusable("unknown-format")
-    return answer_of("".join(texts), _STOPS.get(stop, "stop") if stop else None, sent, received)
+    return answer_of("".join(texts), _STOPS.get(stop, stop) if stop else None, sent, received)
 
 
 TITAN = Format(

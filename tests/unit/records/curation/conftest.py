@@ -17,7 +17,10 @@ class Prose:
     def text(self, count):
         """So many words; common ones far more often than rare ones."""
         picked = [self.words[int(len(self.words) * self.rng.random() ** 3)] for _ in range(count)]
-        return ". ".join(" ".join(picked[start : start + 12]).capitalize() for start in range(0, count, 12)) + "."
+        return (
+            ". ".join(" ".join(picked[start : start + 12]).capitalize() for start in range(0, count, 12))
+            + "."
+        )
 
     def changed(self, text, share):
         """A share of the words, one at least, replaced by others."""

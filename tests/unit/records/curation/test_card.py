@@ -53,6 +53,14 @@ def test_what_files_share_is_found(write, prose):
     assert describe([one, other], near_threshold=None).near_across is None
 
 
+def test_many_copies_of_a_prompt_are_not_taken_for_a_template(write, prose):
+    texts = [prose.text(100) for _ in range(30)]
+    rows = [Record.of(text) for text in texts for _ in range(40)]
+    card = describe([write("one", rows), write("other", [Record.of(text.upper()) for text in texts])])
+    assert (card.duplicates, card.exact_across, card.near_across) == (30 * 39, 0, 30)
+    assert (card.near.clusters, card.near.members, card.templates) == (30, 60, ())
+
+
 def test_files_that_bedrock_would_refuse_are_remarked_on(write, prose):
     small = describe([write("small", [Record.of(prose.text(20)) for _ in range(40)])])
     assert any("40 records; Bedrock takes no fewer than 100" in warning for warning in small.warnings)
@@ -63,8 +71,13 @@ def test_files_that_bedrock_would_refuse_are_remarked_on(write, prose):
 
 
 def test_templates_are_shown_by_what_they_share(write, prose):
-    rows = [Record.of(f"Sort this ticket, please: {prose.text(20)}", system="You sort tickets.") for _ in range(90)]
-    rows += [Record.of(f"{prose.text(20)} That was all; translate it into French, please.") for _ in range(30)]
+    rows = [
+        Record.of(f"Sort this ticket, please: {prose.text(20)}", system="You sort tickets.")
+        for _ in range(90)
+    ]
+    rows += [
+        Record.of(f"{prose.text(20)} That was all; translate it into French, please.") for _ in range(30)
+    ]
     card = describe([write("a", rows)])
     assert card.templates[0].text.startswith("You sort tickets. Sort this ticket, please:")
     assert card.templates[0].records == 90

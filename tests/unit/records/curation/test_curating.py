@@ -76,7 +76,9 @@ def test_of_the_same_prompt_the_labelled_record_is_kept(run, records):
 
 
 def test_labels_that_contradict_each_other_are_counted(run, records):
-    card, parts = run([*records, *(record.with_completion("another") for record in records if record.completion)])
+    card, parts = run(
+        [*records, *(record.with_completion("another") for record in records if record.completion)]
+    )
     assert card.conflicts == 134
     assert len(parts["train"]) == 400
     assert "134 prompts came with different golden labels" in " ".join(card.warnings)
@@ -145,6 +147,12 @@ def test_too_few_golden_records_are_remarked_on(run, records):
     assert any("10.0% were asked for" in warning for warning in card.warnings)
 
 
+def test_golden_records_that_stand_alone_are_remarked_on(run, records):
+    card, _ = run(records[:9], golden=[record.with_completion("vouched for") for record in records[:9]])
+    assert card.parts[0].golden == 9
+    assert "All records are golden: no others are left to mix them with." in card.warnings
+
+
 def test_golden_records_are_not_judged_and_need_a_label(run, records):
     card, _ = run(records, golden=[Record.of("hi", completion="Hello.")])
     assert card.parts[0].golden == 1
@@ -173,13 +181,19 @@ def test_groups_stay_on_one_side(run, records, tmp_path):
 
 
 def test_templates_and_system_prompts_can_stay_on_one_side(run, prose):
-    texts = [f"{order} this letter for me, please: {prose.text(30)}" for order in prose.words[-40:] for _ in range(20)]
+    texts = [
+        f"{order} this letter for me, please: {prose.text(30)}"
+        for order in prose.words[-40:]
+        for _ in range(20)
+    ]
     recipe = Recipe(shares={"a": 0.5, "b": 0.5}, keep_together=("system",))
     _, parts = run([Record.of(text, system=f"You do {text.split()[0]}.") for text in texts], recipe)
     systems = [{record.system_text for record in part} for part in parts.values()]
     assert not systems[0] & systems[1]
     assert all(systems)
-    _, parts = run(list(map(Record.of, texts)), Recipe(shares={"a": 0.5, "b": 0.5}, keep_together=("template",)))
+    _, parts = run(
+        list(map(Record.of, texts)), Recipe(shares={"a": 0.5, "b": 0.5}, keep_together=("template",))
+    )
     orders = [{record.prompt_text.split()[0] for record in part} for part in parts.values()]
     assert not orders[0] & orders[1]
 
@@ -209,7 +223,9 @@ def test_bad_and_blank_lines_do_not_shift_the_groups(tmp_path, records):
     card = curate(source, tmp_path / "out", Recipe(skip_bad=True, shares=SHARES), groups=groups)
     assert stages(card)["lines that are records"] == {"offending-line": 1}
     side = {
-        encode_record(record): name for name in SHARES for record in read_records(tmp_path / f"out/{name}.jsonl")
+        encode_record(record): name
+        for name in SHARES
+        for record in read_records(tmp_path / f"out/{name}.jsonl")
     }
     lines = list(map(encode_record, records))
     assert all(side[one] == side[other] for one, other in zip(lines[::2], lines[1::2], strict=True))
@@ -273,7 +289,10 @@ class Emptying:
 
 
 def test_texts_are_redacted_before_anything_else_looks_at_them(run):
-    records = [Record.of("Where is ORDER seven?", system="Be Brief."), Record.of("where is order seven?", system="be brief.")]
+    records = [
+        Record.of("Where is ORDER seven?", system="Be Brief."),
+        Record.of("where is order seven?", system="be brief."),
+    ]
     card, parts = run(records, redactor=Shouting())
     assert card.redacted == {"capital": 8}
     assert parts["train"] == [records[1]]
@@ -298,7 +317,9 @@ def test_prompts_in_other_languages_are_left_out(run):
     pytest.importorskip("py3langid")
     english = "Where is my refund? I sent the parcel back two weeks ago and have heard nothing."
     german = "Wo bleibt meine Erstattung? Das Paket habe ich vor zwei Wochen zurückgeschickt."
-    card, parts = run([Record.of(english), Record.of(german), Record.of("OK, 17 then")], Recipe(languages=("en",)))
+    card, parts = run(
+        [Record.of(english), Record.of(german), Record.of("OK, 17 then")], Recipe(languages=("en",))
+    )
     assert [record.prompt_text for record in parts["train"]].count(german) == 0
     assert stages(card)["quality rules"] == {"language": 1}
     assert card.languages == {"": 1, "en": 1}
@@ -326,4 +347,3 @@ def test_a_curated_set_described_again_says_the_same(run, records, tmp_path):
     )
     assert [part.sha256 for part in again.parts] == [part.sha256 for part in card.parts]
     assert (again.exact_across, again.near_across, again.duplicates) == (0, 0, 0)
-

@@ -52,7 +52,10 @@ def test_good_records_break_no_rule(record):
         ("loop", Record.of(PROMPT, completion="no " * 100)),
         ("repetitive", Record.of("the same again, " * 90 + "and then an end that is another.")),
         ("refusal", Record.of(PROMPT, completion="I'm sorry, but I can't help with that.")),
-        ("refusal", Record.of(PROMPT, completion="I’m sorry, but as an AI language model I cannot do so.")),
+        (
+            "refusal",
+            Record.of(PROMPT, completion="I\u2019m sorry, but as an AI language model I cannot do so."),
+        ),
         ("refusal", Record.of(PROMPT, completion="Sorry, I am unable to answer.")),
         ("refusal", Record.of(PROMPT, completion="I cannot provide medical advice.")),
         ("refusal", Record.of(PROMPT, completion="As an AI assistant, I do not have opinions.")),

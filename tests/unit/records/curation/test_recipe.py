@@ -6,7 +6,9 @@ from bedrock_distill.records.curation.quality import default_limits
 
 
 def test_a_recipe_survives_its_plain_form():
-    recipe = Recipe(limits={"refusal": None, "short-prompt": 20}, languages=("en",), shares={"a": 0.5, "b": 0.5})
+    recipe = Recipe(
+        limits={"refusal": None, "short-prompt": 20}, languages=("en",), shares={"a": 0.5, "b": 0.5}
+    )
     again = Recipe.of(recipe.to_dict())
     assert again.to_dict() == recipe.to_dict()
     assert again.all_limits() == default_limits() | {"refusal": None, "short-prompt": 20}

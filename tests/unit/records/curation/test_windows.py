@@ -31,14 +31,22 @@ def test_words_with_accents_are_one_word_each():
 
 @pytest.mark.parametrize(
     "variant",
-    ["where is my refund", "Where is my refund?", "WHERE IS MY REFUND!", "Where\tis\nmy refund", "“Where is my refund”"[1:-1]],
+    [
+        "where is my refund",
+        "Where is my refund?",
+        "WHERE IS MY REFUND!",
+        "Where\tis\nmy refund",
+        "“Where is my refund”"[1:-1],
+    ],
 )
 def test_case_white_space_and_sentence_marks_count_for_nothing(variant):
     plain, same = hashes("Where is my refund", variant)
     assert plain == same
 
 
-@pytest.mark.parametrize(("one", "other"), [("3 + 4", "3 - 4"), ("a_b(c)", "a_b[c]"), ("order 17", "order 18")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("3 + 4", "3 - 4"), ("a_b(c)", "a_b[c]"), ("order 17", "order 18")]
+)
 def test_other_marks_and_digits_count(one, other):
     ours, theirs = hashes(one, other)
     assert ours != theirs
