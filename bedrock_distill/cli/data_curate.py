@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bedrock_distill.records.curation.card import Card
-    from bedrock_distill.records.curation.recipe import Recipe, Redactor
+    from bedrock_distill.records.curation.recipe import Recipe
+    from bedrock_distill.records.curation.redaction import Redacts
 
 __all__ = ["card", "curate"]
 
@@ -85,7 +86,14 @@ _STRATA = ("template", "length", "labelled", "system")
 @click.option(
     "--redact",
     metavar="KINDS",
-    help="Replace personal data and secrets first: pii, secrets, or kinds of them.",
+    help="Replace personal data and secrets first: pii, secrets, kinds of them, or comprehend (which bills).",
+)
+@click.option(
+    "--redact-language",
+    type=click.Choice(["en", "es"]),
+    default="en",
+    show_default=True,
+    help="With --redact comprehend: the language of the texts.",
 )
 @click.option("--teacher", help="With --student: check each line by their rules on the way.")
 @click.option("--student", help="With --teacher: check each line by their rules on the way.")
@@ -98,6 +106,7 @@ def curate(
     golden: str | None,
     groups: tuple[str, ...],
     redact: str | None,
+    redact_language: str,
     teacher: str | None,
     student: str | None,
     **options: Any,
@@ -118,7 +127,7 @@ def curate(
         _recipe(options),
         golden=golden,
         groups=list(groups),
-        redactor=_redactor(redact) if redact is not None else None,
+        redactor=_redactor(settings, redact, redact_language) if redact is not None else None,
         rules=_rules(settings, teacher, student) if teacher is not None and student is not None else None,
     )
     for warning in made.warnings:
@@ -198,17 +207,17 @@ def _limits(texts: Sequence[str]) -> dict[str, float | None]:
     return limits
 
 
-def _redactor(kinds: str) -> Redactor:
-    from bedrock_distill.records.curation.redaction import parse_redaction
+def _redactor(settings: Settings, kinds: str, language: str) -> Redacts:
+    from bedrock_distill.records.curation.redaction import InTurn, parse_redaction
 
     asked = parse_redaction(kinds)
-    if asked.comprehend or asked.redactor is None:
-        raise click.BadParameter(
-            "Amazon Comprehend is asked while logs are read (`data from-logs`); here, name kinds that are found on this "
-            "machine.",
-            param_hint="--redact",
-        )
-    return asked.redactor
+    if not asked.comprehend:
+        return InTurn([each for each in (asked.redactor,) if each is not None])
+    from bedrock_distill.aws.comprehend import ComprehendRedactor
+
+    clients = settings.session().clients
+    service = ComprehendRedactor(clients, language=language)
+    return InTurn([each for each in (asked.redactor, service) if each is not None])
 
 
 def _curated(made: Card, out_dir: str) -> str:

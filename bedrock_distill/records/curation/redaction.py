@@ -10,6 +10,7 @@ pattern tells them. `aws.comprehend.ComprehendRedactor` finds some of that.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -30,12 +31,21 @@ from bedrock_distill.records.curation.redaction_placing import (
 )
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bedrock_distill.records.schema import Record
 
-__all__ = ["GROUPS", "KINDS", "STYLES", "Redaction", "Redactor", "Redacts", "Span", "parse_redaction"]
+__all__ = [
+    "GROUPS",
+    "KINDS",
+    "STYLES",
+    "InTurn",
+    "Redaction",
+    "Redactor",
+    "Redacts",
+    "Span",
+    "parse_redaction",
+]
 
 DEFAULT_REGIONS: Final = ("US", "GB", "DE", "FR", "JP")
 """Whose national ways of writing telephone numbers are known unless others are named."""
@@ -118,6 +128,29 @@ class Redactor:
 
     def _redact(self, texts: list[str]) -> tuple[list[str], Counter[str]]:
         return redact_texts(texts, lambda each: [*map(self.find, each)], style=self.style, seed=self.seed)
+
+
+class InTurn:
+    """Several redactors, one after the other: what one has replaced, the next sees no more."""
+
+    def __init__(self, redactors: Sequence[Redacts]) -> None:
+        self._redactors = tuple(redactors)
+
+    def redact(self, text: str) -> tuple[str, Counter[str]]:
+        """The text with every finding replaced, and how many there were of each kind."""
+        counts: Counter[str] = Counter()
+        for each in self._redactors:
+            text, found = each.redact(text)
+            counts += found
+        return text, counts
+
+    def redact_record(self, record: Record) -> tuple[Record, Counter[str]]:
+        """The record with every finding replaced, and how many there were of each kind."""
+        counts: Counter[str] = Counter()
+        for each in self._redactors:
+            record, found = each.redact_record(record)
+            counts += found
+        return record, counts
 
 
 class Redaction(NamedTuple):

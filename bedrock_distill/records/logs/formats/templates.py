@@ -65,7 +65,8 @@ def _by_headers(body: str, *, begun: bool) -> list[Turn]:  # noqa: ARG001 - as i
 
 def _by_instructions(body: str, *, begun: bool) -> list[Turn]:  # noqa: ARG001 - as its neighbours are called
     """`[INST] … [/INST]`, with `<<SYS>>` inside the first: Llama 2 and Mistral."""
-    turns, at = [], 0
+    turns: list[Turn] = []
+    at = 0
     if not body.lstrip().startswith("[INST]"):
         return turns
     for found in _INST.finditer(body):

@@ -11,7 +11,7 @@ from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
 __all__ = ["TITAN"]
 
-_STOPS = {"STOP_CRITERIA_MET": "stop_sequence"}
+_STOPS = {"FINISHED": "finish", "STOP_CRITERIA_MET": "stop_sequence"}
 
 
 class _Request(msgspec.Struct, gc=False):
