@@ -13,6 +13,8 @@ COMMANDS = (
     ("Start-up", ["-m", "benchmarks.startup"]),
     ("Training records: check and split", ["-m", "benchmarks.records"]),
     ("Invocation logs to records", ["-m", "benchmarks.logs", "--records", "200000"]),
+    ("Near-duplicates against rensa and datasketch", ["-m", "benchmarks.neardup"]),
+    ("Redaction: recall, precision, speed", ["-m", "benchmarks.redaction"]),
     ("Student trainer against TRL", ["-m", "benchmarks.trainer", "--trl-python", sys.executable]),
 )
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from bedrock_distill.errors import SpecError
 from bedrock_distill.uris import Arn
 
 __all__ = ["IdKind", "ModelRef", "read_model_id"]
@@ -54,7 +55,10 @@ class ModelRef:
 def read_model_id(text: str) -> ModelRef:
     """Tell what an identifier is. Never fails: what fits nothing is a `name`."""
     if Arn.looks_like(text) and text.count(":") >= 5:
-        arn = Arn.parse(text)
+        try:
+            arn = Arn.parse(text)
+        except SpecError:
+            return ModelRef(text, "name", "")
         kind = _ARN_KINDS.get(arn.kind)
         if kind is None:
             return ModelRef(text, "name", "")

@@ -98,6 +98,8 @@ def from_logs(
     place = open_place(folder, clients)
     if predicate is not None:
         place.clear()  # what a function of the caller's did before cannot be told from what it would do now
+    if isinstance(engine, SerialEngine):
+        engine = None  # the same as none: this process has a gate already
     gate = _gate(clients, engine, str(source), folder)
     parts = [
         Part(number=number, source=str(source), objects=group, query=query, place=folder, gate=gate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,8 +43,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """What the result depends on."""
-        identity = (self.source, self.objects, self.query)
+        """What the result depends on; another release may read the same logs otherwise."""
+        identity = (version("bedrock-distill"), self.source, self.objects, self.query)
         return xxhash.xxh3_128_hexdigest(msgspec.json.encode(identity))
 
 

@@ -147,11 +147,6 @@ def test_personal_data_is_replaced_first(run, tmp_path):
     assert code == 0
     assert document["redacted"] == {"email": 3}
     assert document["records"] == 1  # they were all the same but for the address
-    code, _, err = run(
-        curate, tmp_path / "source.jsonl", "--out-dir", tmp_path / "out", "--redact", "comprehend"
-    )
-    assert code == 2
-    assert "from-logs" in err
 
 
 def test_rules_of_a_pair_are_applied_on_the_way(run, source, tmp_path):
@@ -222,3 +217,28 @@ def test_card_leaves_bad_lines_out_only_when_told_to(run, source):
 def test_the_choices_offered_are_those_of_the_library():
     assert data_curate._TIES == TIES
     assert data_curate._STRATA == STRATA
+
+
+def test_comprehend_redacts_what_this_machine_left(run, tmp_path, monkeypatch):
+    from bedrock_distill.local import Cloud
+
+    text = "My name is Jo Doe, my key is AKIAIOSFODNN7EXAMPLE, and I ask for help with my invoice."
+    write_records(tmp_path / "source.jsonl", [Record.of(text)])
+    with Cloud() as cloud:
+        server = cloud.serve()
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        code, out, _ = run(
+            curate,
+            tmp_path / "source.jsonl",
+            "--out-dir",
+            tmp_path / "out",
+            "--redact",
+            "secrets,comprehend",
+            "--endpoint-url",
+            server.url,
+            "--output",
+            "json",
+        )
+    assert code == 0
+    assert json.loads(out)["redacted"].keys() >= {"name", "aws-access-key"}

@@ -40,7 +40,7 @@ class ProcessEngine:
     """
 
     def __init__(self, processes: int | None = None) -> None:
-        self.processes = processes or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        self.processes = processes or _cores()
 
     def map(self, function: Callable[[_Part], _Result], parts: Iterable[_Part]) -> Iterator[_Result]:
         """The results in the order of the parts; few parts are under way ahead of the one that is awaited."""
@@ -57,3 +57,8 @@ class ProcessEngine:
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+def _cores() -> int:
+    """Cores that this process may use; where the system does not say, those of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
