@@ -10,7 +10,7 @@ import msgspec
 
 from bedrock_distill.aws import ObjectStore
 from bedrock_distill.errors import SpecError
-from bedrock_distill.harvest.from_logs import from_logs
+from bedrock_distill.harvest.running import from_logs
 from bedrock_distill.records.digest import digest_file
 from bedrock_distill.records.logs.query import LogQuery
 from bedrock_distill.uris import S3Uri
