@@ -28,6 +28,7 @@ __all__ = [
     "Overflow",
     "decode_line",
     "envelope_of",
+    "is_log",
     "peek_head",
     "peek_tail",
 ]
@@ -39,6 +40,7 @@ Overflow = "Callable[[str], bytes | None]"
 """Fetches a body that overflowed, by its S3 URI; None where it is not there."""
 
 _HEAD_BYTES = 1024
+_TAIL_BYTES = 256
 SCHEMA: Final = "ModelInvocationLog"
 """What `schemaType` says of a log record."""
 
@@ -162,6 +164,19 @@ def peek_tail(line: bytes) -> Head | None:
         return _head(b"{" + line[begin + 1 :])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_log(line: bytes, head: Head) -> bool:
+    """Whether a line surely says that it is a log record: in its head, or at its very end; False where that is unclear."""
+    if head.schema_type:
+        return head.schema_type == SCHEMA
+    begin = line.rfind(b',"schemaType":', max(0, len(line) - _TAIL_BYTES))
+    if begin < 0:
+        return False
+    try:
+        return _head(b"{" + line[begin + 1 :]).schema_type == SCHEMA
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def envelope_of(line: bytes) -> Envelope | None:

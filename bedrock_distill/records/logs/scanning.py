@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from bedrock_distill.records.logs.decoding import SCHEMA, decode_line, envelope_of, peek_head, peek_tail
+from bedrock_distill.records.logs.decoding import decode_line, envelope_of, is_log, peek_head, peek_tail
 from bedrock_distill.records.logs.exchange import Exchange
 from bedrock_distill.records.logs.formats import Format, format_of
 from bedrock_distill.records.schema import Record, decode_record, encode_pair, encode_record
@@ -60,11 +60,12 @@ def scan_lines(
             # A cheap look first: it may only reject what decoding would reject.
             head = peek_head(line)
             form: Format | None = None
-            if head is not None and head.model_id and head.operation and head.schema_type == SCHEMA:
+            if head is not None and head.model_id and head.operation:
                 model, operation = head.model_id, head.operation
-                if (choosy and not takes_model(model, operation)) or (
-                    where is not None and not _may_pass(line, head, where.matches)
-                ):
+                if (
+                    (choosy and not takes_model(model, operation))
+                    or (where is not None and not _may_pass(line, head, where.matches))
+                ) and is_log(line, head):
                     skipped["not-selected"] = skipped.get("not-selected", 0) + 1
                     continue
                 found = format_of(operation, model)
