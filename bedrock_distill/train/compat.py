@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from transformers.utils import logging
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DTYPE", "quiet", "rope_settings"]
+__all__ = ["DTYPE", "cache_argument", "quiet", "rope_settings"]
 
 _RELEASE = tuple(int(part) for part in __version__.split(".")[:2])
 
@@ -36,3 +37,8 @@ def quiet() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def cache_argument(model: Any) -> str:
+    """What a model's `forward` calls the cache of keys and values: `cache` from transformers 5.24 on, another name before."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"

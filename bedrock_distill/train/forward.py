@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import DynamicCache
 
+from bedrock_distill.train.compat import cache_argument
+
 if TYPE_CHECKING:
     from bedrock_distill.train.data import Batch
 
@@ -31,6 +33,7 @@ class ResponseLogits:
 
     def __init__(self, model: Any, *, bfloat16: bool) -> None:
         self.model = model
+        self._cache = cache_argument(model)
         self._bfloat16 = bfloat16
         self._share = attends_fully(model.config)
         self._positions: torch.Tensor | None = None
@@ -75,13 +78,17 @@ class ResponseLogits:
         rows, length = batch.ids.shape
         shared = batch.prefix.shape[1]
         cache = DynamicCache()
-        self.model.base_model(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
+        self.model.base_model(input_ids=batch.prefix, use_cache=True, **{self._cache: cache})
         cache.batch_repeat_interleave(rows)
         # True: may look. All of the prefix, and of the rest what stands before. Padding stands at the end, where
         # nothing that counts looks at it, so one mask serves every record.
         mask = torch.ones(1, 1, length, shared + length, dtype=torch.bool).tril(shared)
         return self._run(
-            batch.positions, input_ids=batch.ids, past_key_values=cache, attention_mask=mask, use_cache=True
+            batch.positions,
+            input_ids=batch.ids,
+            attention_mask=mask,
+            use_cache=True,
+            **{self._cache: cache},
         )
 
     def _run(self, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:

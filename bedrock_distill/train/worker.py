@@ -10,6 +10,7 @@ import torch
 from transformers import DynamicCache
 
 from bedrock_distill.errors import JobFailedError, SpecError
+from bedrock_distill.train.compat import cache_argument
 from bedrock_distill.train.decoding import Request
 from bedrock_distill.train.students import load_model
 from bedrock_distill.train.tokens import end_ids, load_tokenizer, prompt_text, token_ids
@@ -34,6 +35,7 @@ class Worker:
     def __init__(self, model_dir: Path, *, max_batch: int, threads: int | None) -> None:
         self.tokenizer = load_tokenizer(model_dir)
         self.model = load_model(model_dir, field="model_dir").eval().requires_grad_(requires_grad=False)
+        self._cache = cache_argument(self.model)
         self._ends = end_ids(self.tokenizer, self.model)
         self._positions = int(self.model.config.max_position_embeddings)
         self._max_batch = max_batch
@@ -126,9 +128,9 @@ class Worker:
                     input_ids=ids,
                     attention_mask=mask if bool((mask == 0).any()) else None,
                     position_ids=positions,
-                    past_key_values=cache,
                     use_cache=True,
                     logits_to_keep=1,
+                    **{self._cache: cache},
                 )
                 .logits[:, -1]
                 .float()
