@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -23,6 +22,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.measuring import cpu_s, peak_mb
 
 SONNET = "anthropic.claude-3-5-sonnet-20241022-v2:0"
 MODELS = {
@@ -299,18 +300,6 @@ def run_here(name, chosen, source):
         out = Path(folder, "out.jsonl")
         digest = hashlib.file_digest(out.open("rb"), "md5").hexdigest() if out.exists() else None
     print(json.dumps(row | {"scanned": scanned, "written": written, "digest": digest}))
-
-
-def cpu_s():
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in usage)
-
-
-def peak_mb():
-    """Peak resident memory of this process, or of the largest of its children."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    own = int(next(line for line in status if line.startswith("VmHWM")).split()[1])
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 
 
 def run_apart(name, chosen, source):

@@ -14,7 +14,8 @@ import time
 from collections import deque
 from itertools import islice
 
-from benchmarks.logs import SHAPES, log_line, peak_mb
+from benchmarks.logs import SHAPES, log_line
+from benchmarks.measuring import peak_mb
 
 _MARK = b"0000000000000000"
 

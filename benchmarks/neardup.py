@@ -28,6 +28,8 @@ from array import array
 from itertools import accumulate
 from pathlib import Path
 
+from benchmarks.measuring import peak_mb
+
 THRESHOLD = 0.8
 SYLLABLES = [consonant + vowel for consonant in "bdfklmnprst" for vowel in "aeio"]
 
@@ -217,16 +219,6 @@ def run_here(name, source):
     found = CANDIDATES[name](source)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"cpu": usage.ru_utime + usage.ru_stime, "mb": peak_mb(), "found": found}))
-
-
-def peak_mb():
-    """Peak resident memory of this process alone; `ru_maxrss` would count the parent's before exec."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(
-        int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")
-    )
 
 
 def run_apart(name, source):

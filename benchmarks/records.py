@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.measuring import peak_mb
+
 PROSE = (
     "the invoice order refund customer please account payment was is for of and to in with delivery question answer "
     "summarise classify extract context contract clause section amount date number because therefore however which"
@@ -207,16 +209,6 @@ def run_here(name, source):
         kept, bad = CANDIDATES[name](source, out)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({"cpu": usage.ru_utime + usage.ru_stime, "mb": peak_mb(), "kept": kept, "bad": bad}))
-
-
-def peak_mb():
-    """Peak resident memory of this process alone; `ru_maxrss` would count the parent's before exec."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(
-        int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM")
-    )
 
 
 def run_apart(name, source):
