@@ -24,7 +24,7 @@ A message says what we were doing, on what, what came back, and what to do next.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "AccessDeniedError",
@@ -165,6 +165,11 @@ class ServiceError(BedrockDistillError):
         self.status = status
         self.request_id = request_id
         self.retryable = retryable
+
+    def advised(self, advice: str) -> Self:
+        """The same error with a sentence more, about what to do next."""
+        fields = {key: value for key, value in vars(self).items() if key not in ("message", "__notes__")}
+        return type(self)(f"{self.message} {advice}", **fields)
 
 
 class AccessDeniedError(ServiceError, PermissionError):

@@ -212,14 +212,8 @@ class Executor:
                 description="Made by bedrock-distill, for the service that its trust policy names.",
             )
         except AccessDeniedError as error:
-            raise AccessDeniedError(
-                f"{error.message} Or name a role of yours in the spec (role = arn:aws:iam::ACCOUNT:role/NAME): "
-                "then IAM is not asked at all.",
-                service=error.service,
-                operation=error.operation,
-                code=error.code,
-                status=error.status,
-                request_id=error.request_id,
+            raise error.advised(
+                "Or name a role of yours in the spec (role = arn:aws:iam::ACCOUNT:role/NAME): then IAM is not asked at all."
             ) from error
         return "made", arn
 

@@ -39,7 +39,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Stem of the part's files."""
-        return f"part-{self.number:06d}"
+        return _name(self.number)
 
     @property
     def fingerprint(self) -> str:
@@ -57,6 +57,15 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     records: int
     """Lines in `NAME.jsonl`, and entries in `NAME.keys`."""
     size_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Stem of the part's files."""
+        return _name(self.number)
+
+
+def _name(number: int) -> str:
+    return f"part-{number:06d}"
 
 
 def visit_order(objects: Iterable[LogObject], seed: int | None) -> list[LogObject]:

@@ -156,10 +156,10 @@ def _merge(
         stream = stack.enter_context(LocalPlace(out.parent).writing(out.name))
         spans: Iterator[Iterable[Span]] = iter([[(0, receipt.size_bytes)] for receipt in receipts])
         if distinct and records:
-            paths = [stack.enter_context(place.local(f"{_name(receipt)}.keys")) for receipt in receipts]
+            paths = [stack.enter_context(place.local(f"{receipt.name}.keys")) for receipt in receipts]
             written, spans = distinct_spans(paths, records)
         for receipt, kept in zip(receipts, spans, strict=True):
-            with place.local(f"{_name(receipt)}.jsonl") as shard:
+            with place.local(f"{receipt.name}.jsonl") as shard:
                 copy_spans(shard, kept, stream)
     return tally, written, records - written
 
@@ -183,8 +183,8 @@ def _take(
         for receipt in receipts:
             tally.add(receipt.tally)
             with (
-                place.local(f"{_name(receipt)}.keys") as keys,
-                place.local(f"{_name(receipt)}.jsonl") as shard,
+                place.local(f"{receipt.name}.keys") as keys,
+                place.local(f"{receipt.name}.jsonl") as shard,
             ):
                 copy_spans(shard, kept_spans(chosen(keys)), stream)
             if written >= most:
@@ -192,10 +192,6 @@ def _take(
         if isinstance(receipts, Generator):
             receipts.close()
     return tally, written, duplicates
-
-
-def _name(receipt: Receipt) -> str:
-    return f"part-{receipt.number:06d}"
 
 
 def count_logs(

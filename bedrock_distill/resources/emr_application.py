@@ -100,13 +100,8 @@ class HarvestApplication:
             )
         except ServiceError as error:
             if operation == "stop_application" and error.code == "ValidationException":
-                raise ServiceError(
-                    f"{error.message} If runs are under way, stop them first: `bedrock-distill harvest list` names them.",
-                    service=error.service,
-                    operation=error.operation,
-                    code=error.code,
-                    status=error.status,
-                    request_id=error.request_id,
+                raise error.advised(
+                    "If runs are under way, stop them first: `bedrock-distill harvest list` names them."
                 ) from error
             raise
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundLogs", "find_logs"]
 
-_EARLY = ("cut-off", "filtered-answer")
 """Reasons for which this package would leave an answer out, and of which AWS says nothing."""
 
 
@@ -114,8 +112,8 @@ def find_logs(logs: InvocationLogs, clients: Clients, teacher_id: str, rules: Ru
     if usable and here and not (asks is not None and asks.foreign):
         try:
             count = count_logs(logs.source, where=logs.filter, clients=clients, responses=logs.use_responses)
-            if logs.use_responses and count.pairs_of(teacher_id):
-                early = _ended_early(logs, clients, teacher_id)
+            found = {"cut-off": count.tally.cut_off, "filtered-answer": count.tally.filtered}
+            early = {reason: models[teacher_id] for reason, models in found.items() if teacher_id in models}
         except AccessDeniedError:
             count = None
     return FoundLogs(
@@ -127,23 +125,6 @@ def find_logs(logs: InvocationLogs, clients: Clients, teacher_id: str, rules: Ru
         min_prompts=rules.min_prompts,
         max_prompts=rules.max_prompts,
     )
-
-
-def _ended_early(logs: InvocationLogs, clients: Clients, teacher_id: str) -> dict[str, int]:
-    """Answers of exactly the teacher that were cut off or filtered.
-
-    The count takes them in, as the service may, and so cannot tell them: the logs are read once more. Lines of other
-    models are passed over by their first bytes.
-    """
-    from bedrock_distill.harvest.partition import found_in  # noqa: PLC0415 - as above
-    from bedrock_distill.harvest.sources import open_source  # noqa: PLC0415
-    from bedrock_distill.records.logs.query import LogQuery  # noqa: PLC0415
-    from bedrock_distill.records.logs.tally import Tally  # noqa: PLC0415
-
-    source, tally = open_source(logs.source, clients), Tally()
-    query = LogQuery(where=logs.filter, exact_model=teacher_id, responses=True)
-    deque(found_in(source, source.list(), query, tally), maxlen=0)
-    return {reason: tally.skipped[reason] for reason in _EARLY if tally.skipped.get(reason)}
 
 
 def _by_number(models: dict[str, int]) -> list[tuple[str, int]]:

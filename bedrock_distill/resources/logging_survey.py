@@ -126,14 +126,9 @@ def read_configuration(clients: Clients) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] | None = Settings(clients).read(LOGGING)
     except AccessDeniedError as error:
-        raise AccessDeniedError(
-            f"{error.message} Setting the configuration replaces all of it, so nothing is done without reading it first: "
-            "allow bedrock:GetModelInvocationLoggingConfiguration.",
-            service=error.service,
-            operation=error.operation,
-            code=error.code,
-            status=error.status,
-            request_id=error.request_id,
+        raise error.advised(
+            "Setting the configuration replaces all of it, so nothing is done without reading it first: "
+            "allow bedrock:GetModelInvocationLoggingConfiguration."
         ) from error
     return found
 

@@ -25,19 +25,15 @@ __all__ = [
     "Entry",
     "Envelope",
     "Head",
-    "Overflow",
     "decode_line",
     "envelope_of",
-    "is_log",
     "peek_head",
     "peek_tail",
+    "says_log",
 ]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-Overflow = "Callable[[str], bytes | None]"
-"""Fetches a body that overflowed, by its S3 URI; None where it is not there."""
 
 _HEAD_BYTES = 1024
 _TAIL_BYTES = 256
@@ -166,7 +162,7 @@ def peek_tail(line: bytes) -> Head | None:
         return None
 
 
-def is_log(line: bytes, head: Head) -> bool:
+def says_log(line: bytes, head: Head) -> bool:
     """Whether a line surely says that it is a log record: in its head, or at its very end; False where that is unclear."""
     if head.schema_type:
         return head.schema_type == SCHEMA

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from bedrock_distill.records.logs.decoding import decode_line, envelope_of, is_log, peek_head, peek_tail
+from bedrock_distill.records.logs.decoding import decode_line, envelope_of, peek_head, peek_tail, says_log
 from bedrock_distill.records.logs.exchange import Exchange
 from bedrock_distill.records.logs.formats import Format, format_of
 from bedrock_distill.records.schema import Record, decode_record, encode_pair, encode_record
@@ -51,6 +51,7 @@ def scan_lines(
     takes_model, takes, objection = selector.takes_model, selector.takes, selector.objection
     skipped: dict[str, int] = dict(tally.skipped)
     by_model: dict[str, int] = dict(tally.by_model_id)
+    early = {"length": dict(tally.cut_off), "filtered": dict(tally.filtered)}
     scanned = matched = 0
     try:
         for line in lines:
@@ -65,7 +66,7 @@ def scan_lines(
                 if (
                     (choosy and not takes_model(model, operation))
                     or (where is not None and not _may_pass(line, head, where.matches))
-                ) and is_log(line, head):
+                ) and says_log(line, head):
                     skipped["not-selected"] = skipped.get("not-selected", 0) + 1
                     continue
                 found = format_of(operation, model)
@@ -91,12 +92,16 @@ def scan_lines(
                 skipped["predicate"] = skipped.get("predicate", 0) + 1
                 continue
             matched += 1
+            if exchange.stop in early:
+                counts = early[exchange.stop]
+                counts[entry.envelope.model_id] = counts.get(entry.envelope.model_id, 0) + 1
             by_model[entry.envelope.model_id] = by_model.get(entry.envelope.model_id, 0) + 1
             yield pair
     finally:
         tally.scanned += scanned
         tally.matched += matched
         tally.skipped, tally.by_model_id, tally.redacted = skipped, by_model, dict(redacted)
+        tally.cut_off, tally.filtered = early["length"], early["filtered"]
 
 
 _UNREADABLE = frozenset({"broken-line", "not-a-log"})
@@ -110,6 +115,7 @@ def _may_pass(line: bytes, head: Head, matches: Callable[[dict[str, str]], bool]
         tail = peek_tail(line)
         if tail is not None:
             metadata = tail.metadata
+            head.schema_type = head.schema_type or tail.schema_type  # so that nobody looks there again
         else:
             whole = envelope_of(line)
             if whole is None:

@@ -27,6 +27,10 @@ class Tally(msgspec.Struct):
     """Reason -> lines."""
     by_model_id: dict[str, int] = {}
     """Model as the log names it -> matched records."""
+    cut_off: dict[str, int] = {}
+    """Model as the log names it -> matched records whose answer was cut off, where such are not left out."""
+    filtered: dict[str, int] = {}
+    """The same for answers that a guardrail or filter stopped."""
     redacted: dict[str, int] = {}
     """Kind of personal data or secret -> how many were replaced."""
     objects: int = 0
@@ -40,7 +44,6 @@ class Tally(msgspec.Struct):
         """Add the counts of another part."""
         for name in ("scanned", "matched", "objects", "bytes_read", "bytes_unpacked"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.skipped = dict(Counter(self.skipped) + Counter(other.skipped))
-        self.by_model_id = dict(Counter(self.by_model_id) + Counter(other.by_model_id))
-        self.redacted = dict(Counter(self.redacted) + Counter(other.redacted))
+        for name in ("skipped", "by_model_id", "cut_off", "filtered", "redacted"):
+            setattr(self, name, dict(Counter(getattr(self, name)) + Counter(getattr(other, name))))
         self.broken = [*self.broken, *other.broken]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from bedrock_distill.records.logs.exchange import Answer, Prompt, Unusable
-from bedrock_distill.records.logs.formats.blocks import Block, Content, Turn, answer_of, prompt_of, text_of
+from bedrock_distill.records.logs.formats.blocks import (
+    Block,
+    Content,
+    Turn,
+    answer_of,
+    chunks_of,
+    prompt_of,
+    text_of,
+)
 from bedrock_distill.records.logs.formats.form import Format
 from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
@@ -59,7 +67,7 @@ def _prompt(request: _Request) -> tuple[str | None, Prompt]:
 
 def _answer(response: _Response | list[_Chunk | str]) -> Answer:
     if isinstance(response, list):
-        return _streamed(response)
+        return _streamed(chunks_of(response))
     if response.content is None and response.completion is None:
         raise Unusable("unknown-format")
     usage = response.usage or _NO_USAGE
@@ -67,14 +75,12 @@ def _answer(response: _Response | list[_Chunk | str]) -> Answer:
     return answer_of(content, response.stop_reason, usage.input_tokens, usage.output_tokens)
 
 
-def _streamed(chunks: list[_Chunk | str]) -> Answer:
+def _streamed(chunks: list[_Chunk]) -> Answer:
     texts: list[str] = []
     blocks: list[Block] = []
     stop: str | None = None
     sent = received = None
     for chunk in chunks:
-        if isinstance(chunk, str):  # some streams end with the text [DONE]
-            continue
         delta = chunk.delta
         if delta is not None:
             if delta.text is not None:

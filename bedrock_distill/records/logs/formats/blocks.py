@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -12,7 +12,9 @@ from bedrock_distill.records.schema import Message
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["STOPS", "Block", "Content", "Turn", "answer_of", "prompt_of", "stop_of", "text_of"]
+__all__ = ["STOPS", "Block", "Content", "Turn", "answer_of", "chunks_of", "prompt_of", "stop_of", "text_of"]
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 _ABSENT: Final = msgspec.Raw()
 _SILENT = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
@@ -84,6 +86,13 @@ def _text(block: Block) -> str:
 
 def _there(raw: msgspec.Raw) -> bool:
     return bytes(raw) not in (b"", b"null")
+
+
+def chunks_of(response: _Body | list[_Body | str]) -> list[_Body]:
+    """The pieces of a response: its chunks, or itself; without the text `[DONE]` that some streams end with."""
+    if isinstance(response, list):
+        return [chunk for chunk in response if not isinstance(chunk, str)]
+    return [response]
 
 
 def prompt_of(turns: Sequence[Turn], system: str | None = None) -> tuple[str | None, Prompt]:

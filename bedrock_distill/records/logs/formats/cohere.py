@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bedrock_distill.records.logs.exchange import Answer, Prompt, Unusable
-from bedrock_distill.records.logs.formats.blocks import Turn, answer_of, prompt_of
+from bedrock_distill.records.logs.formats.blocks import Turn, answer_of, chunks_of, prompt_of
 from bedrock_distill.records.logs.formats.form import Format
 
 __all__ = ["COHERE"]
@@ -51,13 +51,10 @@ def _prompt(request: _Request) -> tuple[str | None, Prompt]:
 
 
 def _answer(response: _Response | list[_Response | str]) -> Answer:
-    chunks = response if isinstance(response, list) else [response]
     texts: list[str] = []
     stop: str | None = None
     found = False
-    for chunk in chunks:
-        if isinstance(chunk, str):  # some streams end with the text [DONE]
-            continue
+    for chunk in chunks_of(response):
         if chunk.generations:
             texts.append(chunk.generations[0].text or "")
             stop = chunk.generations[0].finish_reason or stop

@@ -8,7 +8,15 @@ from __future__ import annotations
 import msgspec
 
 from bedrock_distill.records.logs.exchange import Answer, Prompt, Unusable
-from bedrock_distill.records.logs.formats.blocks import Block, Content, Turn, answer_of, prompt_of, text_of
+from bedrock_distill.records.logs.formats.blocks import (
+    Block,
+    Content,
+    Turn,
+    answer_of,
+    chunks_of,
+    prompt_of,
+    text_of,
+)
 from bedrock_distill.records.logs.formats.form import Format
 
 __all__ = ["CONVERSE", "NOVA"]
@@ -67,19 +75,17 @@ def _prompt(request: _Request) -> tuple[str | None, Prompt]:
 
 def _answer(response: _Response | list[_Chunk | str]) -> Answer:
     if isinstance(response, list):
-        return _streamed(response)
+        return _streamed(chunks_of(response))
     usage = response.usage or _NO_USAGE
     message = response.output.message
     content: Content = message.content if message else None
     return answer_of(content, response.stop, usage.input_tokens, usage.output_tokens)
 
 
-def _streamed(chunks: list[_Chunk | str]) -> Answer:
+def _streamed(chunks: list[_Chunk]) -> Answer:
     blocks: list[Block] = []
     stop, usage = None, _NO_USAGE
     for chunk in chunks:
-        if isinstance(chunk, str):  # some streams end with the text [DONE]
-            continue
         parts = (chunk.start.start if chunk.start else None, chunk.delta.delta if chunk.delta else None)
         blocks.extend(part for part in parts if part is not None)
         if chunk.stop is not None:

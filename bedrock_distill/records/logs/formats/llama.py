@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bedrock_distill.records.logs.exchange import Answer, Prompt, Unusable
-from bedrock_distill.records.logs.formats.blocks import answer_of
+from bedrock_distill.records.logs.formats.blocks import answer_of, chunks_of
 from bedrock_distill.records.logs.formats.form import Format
 from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
@@ -31,13 +31,10 @@ def _prompt(request: _Request) -> tuple[str | None, Prompt]:
 
 
 def _answer(response: _Response | list[_Response | str]) -> Answer:
-    chunks = response if isinstance(response, list) else [response]
     texts: list[str] = []
     stop: str | None = None
     sent = received = None
-    for chunk in chunks:
-        if isinstance(chunk, str):  # some streams end with the text [DONE]
-            continue
+    for chunk in chunks_of(response):
         if chunk.generation is not None:
             texts.append(chunk.generation)
         stop = chunk.stop_reason or stop

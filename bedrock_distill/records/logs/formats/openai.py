@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from bedrock_distill.records.logs.exchange import Answer, Prompt, Unusable
-from bedrock_distill.records.logs.formats.blocks import Content, Turn, answer_of, prompt_of
+from bedrock_distill.records.logs.formats.blocks import Content, Turn, answer_of, chunks_of, prompt_of
 from bedrock_distill.records.logs.formats.form import Format
 from bedrock_distill.records.logs.formats.templates import prompt_of_template
 
@@ -66,15 +66,12 @@ def _prompt(request: _Request) -> tuple[str | None, Prompt]:
 
 
 def _answer(response: _Response | list[_Response | str]) -> Answer:
-    chunks = response if isinstance(response, list) else [response]
     content: Content = None
     texts: list[str] = []
     stop: str | None = None
     sent = received = None
     found = called = False
-    for chunk in chunks:
-        if isinstance(chunk, str):  # some streams end with the text [DONE]
-            continue
+    for chunk in chunks_of(response):
         if chunk.usage is not None:
             sent, received = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
         elif chunk.metrics is not None:
