@@ -48,6 +48,7 @@ class Moto:
         self._account_id = account_id
         self._seed = seed
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._used = False
 
     def handle(self, request: WireRequest, service: str, operation: str, request_id: str) -> WireResponse:
@@ -85,12 +86,15 @@ class Moto:
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
             started[:] = [int(status[:3]), headers]
 
-        pieces = app(environ, start_response)
-        try:
-            body = b"".join(pieces)
-        finally:
-            if hasattr(pieces, "close"):
-                pieces.close()
+        # moto does not say that it is safe in threads, and is not: it closes an object's bytes when the object is written
+        # again, also under someone who is reading them. One request at a time, as far as the last byte of its answer.
+        with self._turn:
+            pieces = app(environ, start_response)
+            try:
+                body = b"".join(pieces)
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
         status, headers = started
         kept = [
             (_with_underscores(name), value) for name, value in headers if name.lower() not in _HOP_BY_HOP

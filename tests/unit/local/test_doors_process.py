@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import botocore.compat
@@ -358,3 +359,19 @@ def test_an_operation_that_moto_lacks_answers_with_its_name(open_cloud):
 def test_the_clouds_session_waits_by_its_clock(open_cloud):
     cloud = open_cloud()
     assert cloud.session(region="us-west-2").clients.clock is cloud.clock
+
+
+def test_an_object_written_again_while_others_read_it_fails_nobody(open_cloud):
+    bucket = open_cloud().bucket("a-bucket").bucket
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"0" * 5000)
+
+    def write_and_read(digit):
+        for _ in range(60):
+            s3.put_object(Bucket=bucket, Key="k", Body=digit * 5000)
+            body = s3.get_object(Bucket=bucket, Key="k")["Body"].read()
+            assert len(body) == 5000
+            assert len(set(body)) == 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write_and_read, [b"%d" % number for number in range(8)]))
