@@ -16,7 +16,7 @@ import msgspec
 
 from bedrock_distill.apply.journal import Journal, JournalEntry
 from bedrock_distill.apply.listed import create_listed
-from bedrock_distill.aws import ObjectStore, RetryPolicy, Roles, Settings
+from bedrock_distill.aws import FolderStage, ObjectStore, RetryPolicy, Roles, Settings
 from bedrock_distill.errors import (
     AccessDeniedError,
     ConflictError,
@@ -32,6 +32,7 @@ from bedrock_distill.plan import (
     Plan,
     PutSetting,
     StageFile,
+    StageFolder,
     StageText,
     Step,
     WaitFor,
@@ -79,7 +80,7 @@ class ApplyEvent:
     step: Step
     event: Literal["started", "progress", "made", "found"]
     bytes_done: int = 0
-    """For `progress` of a staged file: bytes sent so far."""
+    """For `progress` of what is staged: bytes that are there so far."""
 
 
 class Executor:
@@ -151,6 +152,8 @@ class Executor:
                 return self._stage(step)
             case StageText():
                 return self._stage_text(step)
+            case StageFolder():
+                return self._stage_folder(step)
             case EnsureRole():
                 return self._role(step)
             case CreateResource():
@@ -177,6 +180,22 @@ class Executor:
             raise StalePlanError(f"The planned file {step.path} is gone: restore it, or plan again.")
         if digest_file(path).sha256 != step.sha256:
             raise StalePlanError(f"{step.path} has changed since the plan was made: plan again.")
+        store.put_file(
+            path, uri, sha256=step.sha256, kms_key_id=step.kms_key_id, on_bytes=self._progress(step)
+        )
+        if stamp(path) != before:
+            # What lies there now carries the planned digest and may have other content: it must not be found again.
+            store.delete(uri)
+            raise StalePlanError(f"{step.path} changed while it was being staged: plan again.")
+        return "made", step.uri
+
+    def _stage_folder(self, step: StageFolder) -> tuple[Literal["made", "found"], str]:
+        stage = FolderStage(self._clients, on_bytes=self._progress(step))
+        sent = stage.put(Path(step.path), step.files, S3Uri.parse(step.uri), kms_key_id=step.kms_key_id)
+        return "made" if sent else "found", step.uri
+
+    def _progress(self, step: Step) -> Callable[[int], None]:
+        """Adds up the bytes of a step, and tells the sum."""
         sent = 0
 
         def count(size: int) -> None:
@@ -184,12 +203,7 @@ class Executor:
             sent += size
             self._tell(ApplyEvent(step=step, event="progress", bytes_done=sent))
 
-        store.put_file(path, uri, sha256=step.sha256, kms_key_id=step.kms_key_id, on_bytes=count)
-        if stamp(path) != before:
-            # What lies there now carries the planned digest and may have other content: it must not be found again.
-            store.delete(uri)
-            raise StalePlanError(f"{step.path} changed while it was being staged: plan again.")
-        return "made", step.uri
+        return count
 
     def _stage_text(self, step: StageText) -> tuple[Literal["made", "found"], str]:
         uri, body, store = S3Uri.parse(step.uri), step.text.encode(), ObjectStore(self._clients)

@@ -11,6 +11,7 @@ from bedrock_distill.aws.objects import BucketState, ObjectStore
 from bedrock_distill.aws.retry import RetryPolicy
 from bedrock_distill.aws.roles import Roles, RoleState
 from bedrock_distill.aws.settings import Settings
+from bedrock_distill.aws.staging import FolderStage
 from bedrock_distill.aws.waiting import delays, poll
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "BucketState",
     "Buckets",
     "Clients",
+    "FolderStage",
     "KeyState",
     "ObjectStore",
     "RetryPolicy",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.aws.clients import Clients
 
-__all__ = ["BucketState", "ObjectStore"]
+__all__ = ["BucketState", "ObjectStore", "Tally", "with_digest"]
 
 _DIGEST = "sha256"
 """Name of the metadata entry that holds a staged file's digest: S3's own multipart checksums depend on the parts."""
@@ -103,20 +103,17 @@ class ObjectStore:
             ServiceError: If S3 refuses it; no part of the object is left behind.
             DataError: If the file cannot be read.
         """
-        extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}, "ContentType": "application/jsonl"}
-        if kms_key_id:
-            extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
-            extra["Metadata"][_KEY] = kms_key_id
+        extra = {"ContentType": "application/jsonl", **with_digest(sha256, kms_key_id)}
         # The classic client honours endpoint_url; the CRT one, which boto3 may choose by itself, does not.
         config = TransferConfig(preferred_transfer_client="classic", multipart_chunksize=_PART_BYTES)
 
-        counter = _Counter(on_bytes)
+        tally = Tally(on_bytes)
 
         def attempt() -> None:
-            counter.restart()
+            tally.restart()
             try:
                 self._clients.client("s3").upload_file(
-                    str(path), uri.bucket, uri.key, ExtraArgs=extra, Callback=counter.count, Config=config
+                    str(path), uri.bucket, uri.key, ExtraArgs=extra, Callback=tally.add, Config=config
                 )
             except Boto3Error as error:
                 cause = error.__cause__ or error.__context__ or error
@@ -140,10 +137,7 @@ class ObjectStore:
         Raises:
             ServiceError: If S3 refuses it.
         """
-        extra: dict[str, Any] = {"Metadata": {_DIGEST: sha256}}
-        if kms_key_id:
-            extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
-            extra["Metadata"][_KEY] = kms_key_id
+        extra = with_digest(sha256, kms_key_id)
         self._clients.call(
             "s3", "put_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key, Body=body, **extra
         )
@@ -173,19 +167,32 @@ class ObjectStore:
             yield S3Uri(prefix.bucket, item["Key"]), int(item["Size"])
 
 
-class _Counter:
-    """Passes counts on, one thread at a time, and takes back those of an upload that begins again."""
+def with_digest(digest: str, kms_key_id: str | None) -> dict[str, Any]:
+    """Members of a request that puts an object: the digest that `holds` compares, and the key to encrypt with."""
+    if not kms_key_id:
+        return {"Metadata": {_DIGEST: digest}}
+    return {
+        "Metadata": {_DIGEST: digest, _KEY: kms_key_id},
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": kms_key_id,
+    }
+
+
+class Tally:
+    """Counts bytes that were sent and passes the counts on, one thread at a time; takes back those of an upload that begins again."""
 
     def __init__(self, tell: Callable[[int], None] | None) -> None:
         self._tell = tell
         self._sent = 0
         self._lock = threading.Lock()
 
-    def count(self, size: int) -> None:
+    def add(self, size: int) -> None:
+        """Count bytes."""
         with self._lock:
             self._sent += size
             if self._tell is not None and size:
                 self._tell(size)
 
     def restart(self) -> None:
-        self.count(-self._sent)
+        """Take back all that was counted."""
+        self.add(-self._sent)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from bedrock_distill.plan.folder import FolderFile, StageFolder
 from bedrock_distill.plan.listed import CreateListed, Listing, StageText, size_in_words
 from bedrock_distill.plan.settings import PutSetting, Setting
 
@@ -17,11 +18,13 @@ __all__ = [
     "CreateListed",
     "CreateResource",
     "EnsureRole",
+    "FolderFile",
     "Listing",
     "Lookup",
     "PutSetting",
     "Setting",
     "StageFile",
+    "StageFolder",
     "StageText",
     "Step",
     "WaitFor",
@@ -151,5 +154,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
         return False
 
 
-Step: TypeAlias = StageFile | StageText | EnsureRole | CreateResource | CreateListed | PutSetting | WaitFor
+Step: TypeAlias = (
+    StageFile | StageText | StageFolder | EnsureRole | CreateResource | CreateListed | PutSetting | WaitFor
+)
 """Any step."""
