@@ -17,31 +17,30 @@ from bedrock_distill.plan import Plan
 from bedrock_distill.resources import (
     CustomModel,
     Deployment,
-    DeploymentStatus,
-    Distillation,
     DistillationJob,
     HarvestApplication,
     HarvestRun,
-    InvocationLogging,
+    ImportedModel,
     LogDelivery,
     LoggingOff,
     LoggingRestored,
+    ModelCopyJob,
+    ModelImportJob,
     OnDemandDeployment,
-    ServerlessHarvest,
+    Provisioned,
+    ProvisionedThroughput,
+    Spec,
 )
 from bedrock_distill.resources.custom_model import custom_models
-from bedrock_distill.resources.deployment import (
-    deployments,
-    find_deployment,
-    look_at_model,
-    plan_deployment,
-)
-from bedrock_distill.resources.distillation import plan_distillation
+from bedrock_distill.resources.deployment import deployments
 from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
-from bedrock_distill.resources.emr_plan import plan_harvest_in
 from bedrock_distill.resources.job import customization_jobs
 from bedrock_distill.resources.jobfile import read_job_file
-from bedrock_distill.resources.survey import callable_id, survey
+from bedrock_distill.resources.model_import import imported_models
+from bedrock_distill.resources.model_import.job import import_jobs
+from bedrock_distill.resources.planning import plan_in
+from bedrock_distill.resources.provisioned import provisioned_throughputs
+from bedrock_distill.resources.survey import callable_id
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
@@ -53,15 +52,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-AnySpec = (
-    Distillation | OnDemandDeployment | InvocationLogging | LoggingOff | LoggingRestored | ServerlessHarvest
+AnyHandle = (
+    DistillationJob
+    | Deployment
+    | CustomModel
+    | Provisioned
+    | ModelImportJob
+    | ImportedModel
+    | ModelCopyJob
+    | HarvestRun
+    | HarvestApplication
 )
-"""What can be planned."""
-
-AnyHandle = DistillationJob | Deployment | CustomModel | HarvestRun | HarvestApplication
 """What has an ARN and can be attached to."""
 
-_Handle = TypeVar("_Handle", DistillationJob, Deployment, CustomModel, HarvestRun, HarvestApplication)
+_Handle = TypeVar("_Handle", bound=AnyHandle)
 
 
 class Session:
@@ -95,7 +99,7 @@ class Session:
         self.catalog = catalog if isinstance(catalog, Catalog) else load_catalog(catalog)
         self._state_dir = Path(state_dir) if state_dir else default_state_dir()
 
-    def plan(self, spec: AnySpec | str | os.PathLike[str]) -> Plan:
+    def plan(self, spec: Spec | str | os.PathLike[str]) -> Plan:
         """Say what a spec would do and cost, in the world as it is. Reads, and writes nothing.
 
         Args:
@@ -108,15 +112,7 @@ class Session:
         """
         if isinstance(spec, (str, os.PathLike)):
             spec = read_job_file(Path(spec))
-        if isinstance(spec, OnDemandDeployment):
-            return self._plan_deployment(spec)
-        if isinstance(spec, (InvocationLogging, LoggingOff, LoggingRestored)):
-            return self.log_delivery().plan(spec)
-        if isinstance(spec, ServerlessHarvest):
-            return plan_harvest_in(spec, self.clients, self.catalog)
-        plan = plan_distillation(spec, survey(spec, self.clients, self.catalog), self.catalog)
-        self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
-        return plan
+        return plan_in(spec, self.clients, self.catalog)
 
     def apply(
         self, plan: Plan, *, force: bool = False, on_event: Callable[[ApplyEvent], None] | None = None
@@ -131,7 +127,7 @@ class Session:
             on_event: Told what happens, for progress displays.
 
         Returns:
-            A `DistillationJob`, a `Deployment`, a `HarvestRun` or a `LogDelivery`, as the plan's kind is.
+            The handle of what the plan's kind makes, such as a `DistillationJob`; a `LogDelivery` for settings of logging.
         """
         if not isinstance(plan, Plan):
             raise SpecError(
@@ -194,25 +190,25 @@ class Session:
 
     def deploy(
         self,
-        spec: OnDemandDeployment,
+        spec: OnDemandDeployment | ProvisionedThroughput,
         *,
         timeout_s: float = 3600,
-        on_change: Callable[[DeploymentStatus], None] | None = None,
+        on_change: Callable[[Any], None] | None = None,
     ) -> Target:
         """Plan, apply and wait for a deployment, and return what answers.
 
         Args:
             spec: What to deploy.
-            timeout_s: Seconds to wait at most; about 8 minutes are usual.
+            timeout_s: Seconds to wait at most; about 8 minutes are usual on demand.
             on_change: Told each new status.
 
         Raises:
             JobFailedError: If the deployment failed.
             WaitTimeoutError: If it is not ready in time; it goes on.
         """
-        deployment: Deployment = self.apply(self.plan(spec))
-        deployment.wait(timeout_s=timeout_s, on_change=on_change)
-        return self.model(deployment.arn)
+        handle = self.apply(self.plan(spec))
+        handle.wait(timeout_s=timeout_s, on_change=on_change)
+        return self.model(handle.arn)
 
     def model(self, model_id: str) -> Target:
         """Something to talk to: a model id, an inference profile, or a deployment's ARN."""
@@ -248,6 +244,51 @@ class Session:
         """Every custom model deployment of the account in the region, newest first."""
         return deployments(self.clients, name_contains=name_contains)
 
+    def import_job(self, name_or_arn: str) -> ModelImportJob:
+        """The handle of a model import job, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of such a job, or of another region.
+        """
+        if Arn.looks_like(name_or_arn):
+            return self._attach_as(ModelImportJob, name_or_arn)
+        return ModelImportJob(self.clients, ModelImportJob(self.clients, name_or_arn).status().arn)
+
+    def imported_model(self, name_or_arn: str) -> ImportedModel:
+        """The handle of an imported model, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of an imported model, or of another region.
+        """
+        if Arn.looks_like(name_or_arn):
+            return self._attach_as(ImportedModel, name_or_arn)
+        return ImportedModel(self.clients, ImportedModel(self.clients, name_or_arn).describe()["modelArn"])
+
+    def provisioned(self, name_or_arn: str) -> Provisioned:
+        """The handle of a provisioned throughput, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of a provisioned throughput, or of another region.
+        """
+        if Arn.looks_like(name_or_arn):
+            return self._attach_as(Provisioned, name_or_arn)
+        return Provisioned(self.clients, Provisioned(self.clients, name_or_arn).status().arn)
+
+    def import_jobs(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every model import job of the account in the region, newest first."""
+        return import_jobs(self.clients, name_contains=name_contains)
+
+    def imported_models(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every imported model of the account in the region, newest first."""
+        return imported_models(self.clients, name_contains=name_contains)
+
+    def provisioned_throughputs(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every provisioned throughput of the account in the region, newest first."""
+        return provisioned_throughputs(self.clients, name_contains=name_contains)
+
     def harvest(self, arn: str) -> HarvestRun:
         """The handle of a harvest's run on EMR Serverless, by its ARN.
 
@@ -263,26 +304,6 @@ class Session:
     def harvest_applications(self) -> list[dict[str, Any]]:
         """Every EMR Serverless application that this package made in the region and that is not deleted."""
         return harvest_applications(self.clients)
-
-    def _plan_deployment(self, spec: OnDemandDeployment) -> Plan:
-        def planned(existing: str | None = None, model_status: str | None = None) -> Plan:
-            return plan_deployment(
-                spec,
-                region=self.clients.region,
-                account_id=self.clients.account_id,
-                today=self.clients.clock.now().date(),
-                catalog=self.catalog,
-                existing=existing,
-                model_status=model_status,
-            )
-
-        plan = planned()
-        self.clients.check("bedrock", plan.creates.operation, plan.creates.request)
-        if plan.blockers:
-            # Asking about it here would only bring a second, less clear reason.
-            return plan
-        found = find_deployment(self.clients, plan.creates.name, spec.model)
-        return planned(found, look_at_model(self.clients, spec.model))
 
     def _attach_as(self, wanted: type[_Handle], arn: str) -> _Handle:
         handle = self.attach(arn)
@@ -313,6 +334,10 @@ _NOUNS: dict[type, str] = {
     DistillationJob: "distillation job",
     Deployment: "deployment",
     CustomModel: "custom model",
+    Provisioned: "provisioned throughput",
+    ModelImportJob: "model import job",
+    ImportedModel: "imported model",
+    ModelCopyJob: "model copy job",
     HarvestRun: "harvest run",
     HarvestApplication: "EMR Serverless application",
 }
@@ -322,6 +347,10 @@ _HANDLES: dict[str, type[AnyHandle]] = {
     "model-customization-job": DistillationJob,
     "custom-model-deployment": Deployment,
     "custom-model": CustomModel,
+    "provisioned-model": Provisioned,
+    "model-import-job": ModelImportJob,
+    "imported-model": ImportedModel,
+    "model-copy-job": ModelCopyJob,
     "emr-serverless jobruns": HarvestRun,
     "emr-serverless applications": HarvestApplication,
 }

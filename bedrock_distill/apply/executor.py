@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 import msgspec
 
+from bedrock_distill.apply.configuring import configure, take_back, wait_until_ready
 from bedrock_distill.apply.journal import Journal, JournalEntry
 from bedrock_distill.apply.listed import create_listed
 from bedrock_distill.aws import FolderStage, ObjectStore, RetryPolicy, Roles, Settings
 from bedrock_distill.errors import (
     AccessDeniedError,
     ConflictError,
-    NotFoundError,
+    JobFailedError,
     PlanError,
     ServiceError,
     StalePlanError,
 )
 from bedrock_distill.plan import (
+    Configure,
     CreateListed,
     CreateResource,
     EnsureRole,
@@ -116,7 +118,7 @@ class Executor:
         """
         self._check(plan, force=force)
         journal = Journal(self._state_dir, plan)
-        arn, done, new_role = "", dict[str, str](), False
+        arn, done, made, new_role = "", dict[str, str](), list[CreateResource](), False
         for step in plan.steps:
             if isinstance(step, WaitFor):
                 continue
@@ -124,14 +126,31 @@ class Executor:
             journal.write(_beginning(step, self._clients.clock.now()))
             if isinstance(step, CreateListed) and step.needs_role and new_role:
                 self._clients.clock.sleep(_ROLE_SETTLES_S)
-            event, result = self._do(step, done)
+            event, result = self._take(step, done, made)
             new_role |= isinstance(step, EnsureRole) and event == "made"
             done[step.id] = result
             journal.write(JournalEntry(at=self._clients.clock.now(), step=step.id, event=event, arn=result))
             self._tell(ApplyEvent(step=step, event=event))
-            if isinstance(step, CreateResource | CreateListed):
+            if isinstance(step, CreateResource | CreateListed) and step.id == plan.creates.id:
                 arn = result
         return arn
+
+    def _take(
+        self, step: Step, done: dict[str, str], made: list[CreateResource]
+    ) -> tuple[Literal["made", "found"], str]:
+        """Do a step; where a creation fails, what this apply made before it is taken back as far as its steps say how."""
+        if not isinstance(step, CreateResource):
+            return self._do(step, done)
+        try:
+            event, result = self._create(step)
+            if event == "made":
+                made.append(step)
+            wait_until_ready(step, self._clients)
+        except (ServiceError, JobFailedError):
+            # After a crash there is nobody to do this; then what was made is found by the next try.
+            take_back(made, self._clients)
+            raise
+        return event, result
 
     def _check(self, plan: Plan, *, force: bool) -> None:
         here = (self._clients.region, self._clients.account_id)
@@ -161,6 +180,8 @@ class Executor:
             case CreateListed():
                 retry = _ROLE_SPREAD if step.needs_role else RetryPolicy()
                 return create_listed(step, self._clients, done=done, retry=retry)
+            case Configure():
+                return configure(step, self._clients, done=done)
             case PutSetting():
                 return self._put(step)
             case WaitFor():
@@ -269,15 +290,9 @@ class Executor:
 
     def _find(self, step: CreateResource) -> str | None:
         look = step.lookup
-        try:
-            named: dict[str, Any] = {look.parameter: step.name}
-            answer = self._clients.call(step.service, look.operation, subject=step.name, **named)
-        except NotFoundError:
-            return None
-        except ServiceError as error:
-            # For a name that it does not know, the service may also answer with a ValidationException.
-            if error.code != "ValidationException":
-                raise
+        named: dict[str, Any] = {look.parameter: step.name}
+        answer = self._clients.find(step.service, look.operation, subject=step.name, **named)
+        if answer is None:
             return None
         strange = {key: answer[key] for key, value in look.same.items() if answer.get(key, value) != value}
         if strange:

@@ -55,8 +55,8 @@ def create_listed(
             if found is None:
                 raise
         else:
-            event, found = "made", {"arn": answer[step.arn]}
-    arn = str(found["arn"])
+            event, found = "made", {step.listing.arn: answer[step.arn]}
+    arn = str(found[step.listing.arn])
     if step.listing.ready:
         _wait_until_ready(step, clients, inside, arn)
     return event, arn
@@ -75,7 +75,7 @@ def _id_of(source: str, step: CreateListed, done: Mapping[str, str]) -> str:
 def _find(step: CreateListed, clients: Clients, inside: Mapping[str, str]) -> dict[str, Any] | None:
     listing = step.listing
     for item in clients.pages(step.service, listing.operation, listing.items, **inside):
-        if item.get("name") != step.name or item["state"] in listing.gone:
+        if item.get(listing.name) != step.name or item[listing.state] in listing.gone:
             continue
         strange = {key: item[key] for key, value in listing.same.items() if item.get(key, value) != value}
         if strange:
@@ -94,7 +94,7 @@ def _wait_until_ready(step: CreateListed, clients: Clients, inside: Mapping[str,
     state = ""
     for item in poll(lambda: _find(step, clients, inside), clock=clients.clock, timeout_s=_READY_S):
         # A list may lag behind the answer that told of the resource.
-        state = str(item["state"]) if item is not None else state
+        state = str(item[step.listing.state]) if item is not None else state
         if state in step.listing.ready:
             return
     raise WaitTimeoutError(

@@ -13,10 +13,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inv
 
 from bedrock_distill.aws.faults import translate
 from bedrock_distill.aws.retry import RetryPolicy, retrying
-from bedrock_distill.aws.streams import EventStream
+from bedrock_distill.aws.streams import EventStream, read_body
 from bedrock_distill.aws.wire import check_request
 from bedrock_distill.clock import Clock, SystemClock
-from bedrock_distill.errors import SpecError
+from bedrock_distill.errors import NotFoundError, ServiceError, SpecError
 from bedrock_distill.uris import partition_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Clients"]
 
 _RETRY = RetryPolicy()
-_READ_TIMEOUT_S = {"bedrock-runtime": 900}
-"""Seconds without a byte before a request is given up; a long answer may take minutes to begin."""
+_READ_TIMEOUT_S = {"bedrock-runtime": 900, "sagemaker-runtime": 80}
+"""Seconds without a byte before a request is given up; a long answer may take minutes to begin. SageMaker itself gives a
+container up after 60, and its own word for that is worth waiting for."""
 
 
 class Clients:
@@ -183,6 +184,49 @@ class Clients:
                 raise translate(error, service=service, operation=model.name, subject=subject) from error
 
         return retrying(attempt, policy=retry, clock=self.clock)
+
+    def find(
+        self, service: str, operation: str, *, subject: str = "", **params: Any
+    ) -> dict[str, Any] | None:
+        """Like `call`, for asking after one thing by its name: None where there is none of that name."""
+        try:
+            return self.call(service, operation, subject=subject, **params)
+        except NotFoundError:
+            return None
+        except ServiceError as error:
+            # For a name that it does not know, Bedrock may also answer with a ValidationException, and SageMaker always does.
+            if error.code != "ValidationException":
+                raise
+            return None
+
+    def read(
+        self,
+        service: str,
+        operation: str,
+        member: str,
+        *,
+        retry: RetryPolicy = _RETRY,
+        subject: str = "",
+        **params: Any,
+    ) -> dict[str, Any]:
+        """Send one request whose answer has a body of bytes, and read it.
+
+        Only the opening is retried, as with `stream`.
+
+        Args:
+            service: Service as boto3 names it.
+            operation: The client's method, such as `invoke_endpoint`.
+            member: The answer's member that holds the body, such as `Body`.
+            retry: When to try the opening again.
+            subject: What it is about, for messages.
+            **params: The request, as boto3 takes it.
+
+        Returns:
+            boto3's answer, with the body's bytes in place of the body.
+        """
+        response = self.call(service, operation, retry=retry, subject=subject, **params)
+        name = self._operation(service, operation).name
+        return read_body(response, member, service=service, operation=name, subject=subject)
 
     def stream(
         self,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bedrock_distill.plan import Plan
     from bedrock_distill.session import Session
 
-__all__ = ["check", "command", "emit_logging"]
+__all__ = ["check", "command", "consent", "emit_logging", "narrate"]
 
 
 @click.command("apply", short_help="Do what a plan says, once, however often it is called.")
@@ -60,7 +60,7 @@ def command(
     consent(settings, plan, given=yes)
     try:
         with settings.progress("Staging") as progress:
-            handle = session.apply(plan, force=force, on_event=_narrate(settings, progress.update))
+            handle = session.apply(plan, force=force, on_event=narrate(settings, progress.update))
         if plan.kind == "logging":
             # There is nothing to wait for, and nothing with an ARN.
             emit_logging(settings, session, plan)
@@ -142,7 +142,9 @@ def consent(settings: Settings, plan: Plan, *, given: bool) -> None:
     )
 
 
-def _narrate(settings: Settings, update: Callable[[int, int | None], None]) -> Callable[[ApplyEvent], None]:
+def narrate(settings: Settings, update: Callable[[int, int | None], None]) -> Callable[[ApplyEvent], None]:
+    """What tells of an apply's events: bytes to the progress bar, steps as notes."""
+
     def tell(event: ApplyEvent) -> None:
         if event.event == "progress":
             update(event.bytes_done, getattr(event.step, "size_bytes", None))

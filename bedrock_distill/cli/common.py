@@ -21,11 +21,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from bedrock_distill.session import Session
 
-__all__ = ["Progress", "Settings", "common_options", "duration", "has_terminal", "money_option", "table"]
+__all__ = [
+    "DefaultGroup",
+    "Progress",
+    "Settings",
+    "common_options",
+    "duration",
+    "has_terminal",
+    "lines_of",
+    "money_option",
+    "table",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +103,26 @@ class Settings:
             yield shown
         finally:
             shown.close()
+
+
+class DefaultGroup(click.Group):
+    """A group whose unknown first word is an argument of one of its commands: `deploy MODEL_ARN` reads as it should.
+
+    Args:
+        default: The command's name.
+    """
+
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.default = default
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of this name, or the default with all words as its arguments."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = [self.default, *args]
+        return super().resolve_command(ctx, args)
 
 
 class Progress:
@@ -203,6 +233,12 @@ def table(rows: list[tuple[Any, ...]], header: tuple[str, ...]) -> str:
         return "  ".join(padded).rstrip()
 
     return "\n".join([click.style(line(header), bold=True) if _color() else line(header), *map(line, cells)])
+
+
+def lines_of(document: Mapping[str, Any]) -> str:
+    """A description as people read it: one member a line."""
+    width = max((len(key) for key in document), default=0)
+    return "\n".join(f"{key.ljust(width)} {value}" for key, value in document.items())
 
 
 def has_terminal() -> bool:

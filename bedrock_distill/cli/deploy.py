@@ -6,25 +6,17 @@ from typing import Any
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, duration, table
+from bedrock_distill.cli.common import DefaultGroup, Settings, common_options, duration, lines_of, table
 from bedrock_distill.cli.waiting import wait_and_emit
 
 __all__ = ["command"]
 
 
-class _DefaultGroup(click.Group):
-    """A group whose unknown first word is the argument of `create`: `deploy MODEL_ARN` reads as it should."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            args = ["create", *args]
-        return super().resolve_command(ctx, args)
-
-
 @click.group(
-    "deploy", cls=_DefaultGroup, short_help="Deploy a custom model on demand; list and delete deployments."
+    "deploy",
+    cls=DefaultGroup,
+    default="create",
+    short_help="Deploy a custom model on demand; list and delete deployments.",
 )
 def command() -> None:
     """Deploy a custom model on demand; list, watch, update and delete deployments.
@@ -91,7 +83,7 @@ def list_deployments(settings: Settings, name: str | None) -> None:
 def show(settings: Settings, deployment: str) -> None:
     """Show one deployment, by name or ARN."""
     document = settings.session().deployment(deployment).describe()
-    settings.emit(document, lambda: "\n".join(f"{key:<26} {value}" for key, value in document.items()))
+    settings.emit(document, lambda: lines_of(document))
 
 
 @command.command("wait")

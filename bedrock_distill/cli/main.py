@@ -33,6 +33,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("bedrock_distill.cli.jobs", "List, show, wait for and stop distillation jobs."),
     "models": ("bedrock_distill.cli.models", "List, show and delete custom models."),
     "deploy": ("bedrock_distill.cli.deploy", "Deploy a custom model on demand; list and delete deployments."),
+    "import": (
+        "bedrock_distill.cli.imports",
+        "Import a Hugging Face model into Bedrock; list and delete imported models.",
+    ),
+    "provisioned": (
+        "bedrock_distill.cli.provisioned",
+        "Buy provisioned throughput for a model; list, change and end it.",
+    ),
     "harvest": ("bedrock_distill.cli.harvest", "List, show, wait for and stop harvests on EMR Serverless."),
     "logs": ("bedrock_distill.cli.logs", "Switch model invocation logging on and off, and see what it does."),
     "chat": ("bedrock_distill.cli.chat", "Send one prompt to a model or deployment and print the answer."),

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bedrock_distill.cli.common import Settings
-    from bedrock_distill.resources import Deployment, DistillationJob, HarvestRun
 
-__all__ = ["narrate_state", "wait_and_emit"]
+__all__ = ["Waitable", "narrate_state", "wait_and_emit"]
+
+
+class Waitable(Protocol):
+    """A handle that can be waited for."""
+
+    @property
+    def arn(self) -> str:
+        """What it stands for."""
+        ...
+
+    def wait(self, *, timeout_s: float | None, on_change: Callable[[Any], None] | None) -> Any:
+        """Wait until it is over, and return how it ended."""
+        ...
 
 
 def wait_and_emit(
     settings: Settings,
-    handle: DistillationJob | Deployment | HarvestRun,
+    handle: Waitable,
     *,
     timeout_s: float | None,
     text: Callable[[dict[str, Any]], str],
@@ -50,10 +62,10 @@ def wait_and_emit(
 
 
 def _model(handle: Any, state: Any) -> dict[str, str | None]:
-    """The model that comes of what was waited for; a harvest has none."""
-    from bedrock_distill.resources import HarvestRun
+    """The model that comes of what was waited for; what serves or harvests has none."""
+    from bedrock_distill.resources import HarvestRun, Provisioned
 
-    if isinstance(handle, HarvestRun):
+    if isinstance(handle, HarvestRun | Provisioned):
         return {}
     return {"model_arn": getattr(state, "model_arn", None)}
 

@@ -47,7 +47,13 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     """The client's method, such as `list_applications`."""
     items: str
-    """Member of its answer that holds the resources; each has a `name`, an `arn` and a `state`."""
+    """Member of its answer that holds the resources."""
+    name: str = "name"
+    """Member of an item that holds its name."""
+    arn: str = "arn"
+    """Member of an item that holds its ARN."""
+    state: str = "state"
+    """Member of an item that holds its state."""
     gone: tuple[str, ...] = ()
     """States in which a resource is no more."""
     ready: tuple[str, ...] = ()

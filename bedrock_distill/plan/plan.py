@@ -19,7 +19,9 @@ __all__ = ["Plan", "PlanWarning", "fingerprint_of", "make_plan"]
 PLAN_VERSION = 1
 """Version of the JSON form."""
 
-Kind = Literal["distillation", "deployment", "logging", "harvest"]
+Kind = Literal[
+    "distillation", "deployment", "provisioned", "import", "copy", "endpoint", "scaling", "logging", "harvest"
+]
 """What a plan is about."""
 
 
@@ -60,11 +62,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def creates(self) -> CreateResource | CreateListed:
-        """The step that makes what the plan is about, the last that creates something.
+        """The step that makes what the plan is about: the one that is named so, or the last that creates something.
 
         Plans of kind `logging` have none, for they only change settings.
         """
-        return next(step for step in reversed(self.steps) if isinstance(step, CreateResource | CreateListed))
+        created = [step for step in self.steps if isinstance(step, CreateResource | CreateListed)]
+        named = [step for step in created if step.kind == self.kind]
+        return (named or created)[-1]
 
     def within(self, limit_usd: float) -> Plan:
         """The same plan, if its estimate is known and within a budget.

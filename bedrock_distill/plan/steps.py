@@ -1,4 +1,4 @@
-"""What a plan can say: stage a file, ensure a role, create a resource, put a setting, wait. A closed union.
+"""What a plan can say: stage files, ensure a role, create or configure a resource, put a setting, wait. A closed union.
 
 Each step carries all that doing it needs, so that the executor decides nothing; `done` says what the planner saw when
 it looked, and is no part of the plan's identity.
@@ -10,23 +10,28 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from bedrock_distill.plan.configure import Configure, LookAt, Ready, Undo
 from bedrock_distill.plan.folder import FolderFile, StageFolder
 from bedrock_distill.plan.listed import CreateListed, Listing, StageText, size_in_words
 from bedrock_distill.plan.settings import PutSetting, Setting
 
 __all__ = [
+    "Configure",
     "CreateListed",
     "CreateResource",
     "EnsureRole",
     "FolderFile",
     "Listing",
+    "LookAt",
     "Lookup",
     "PutSetting",
+    "Ready",
     "Setting",
     "StageFile",
     "StageFolder",
     "StageText",
     "Step",
+    "Undo",
     "WaitFor",
 ]
 
@@ -116,12 +121,16 @@ class CreateResource(msgspec.Struct, frozen=True, kw_only=True, tag="create"):
     """Whether it costs money."""
     needs_role: bool = False
     """Whether a role that was just made may be refused until IAM has spread it."""
+    ready: Ready | None = None
+    """When the next step may follow; None for at once."""
+    undo: Undo | None = None
+    """How it is taken back where a later step fails; None where it stays for the next try."""
     done: bool = False
 
     @property
     def id(self) -> str:
         """Name of the step in the journal."""
-        return f"create:{self.name}"
+        return f"create:{self.kind}:{self.name}" if self.undo else f"create:{self.name}"
 
     @property
     def says(self) -> str:
@@ -155,6 +164,14 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
 
 
 Step: TypeAlias = (
-    StageFile | StageText | StageFolder | EnsureRole | CreateResource | CreateListed | PutSetting | WaitFor
+    StageFile
+    | StageText
+    | StageFolder
+    | EnsureRole
+    | CreateResource
+    | CreateListed
+    | Configure
+    | PutSetting
+    | WaitFor
 )
 """Any step."""

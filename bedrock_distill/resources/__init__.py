@@ -8,7 +8,7 @@ tomorrow, from another machine.
 from bedrock_distill.resources.custom_model import CustomModel
 from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import Deployment, DeploymentStatus, OnDemandDeployment
-from bedrock_distill.resources.distillation import Distillation, Vpc
+from bedrock_distill.resources.distillation import Distillation
 from bedrock_distill.resources.emr_application import HarvestApplication
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
 from bedrock_distill.resources.emr_run import HarvestRun, HarvestStatus
@@ -20,10 +20,15 @@ from bedrock_distill.resources.invocation_logging import (
 )
 from bedrock_distill.resources.job import DistillationJob, JobStatus
 from bedrock_distill.resources.log_delivery import LogDelivery, LoggingStatus
+from bedrock_distill.resources.model_copy import CopyStatus, ModelCopy, ModelCopyJob
+from bedrock_distill.resources.model_import import ImportedModel, ImportStatus, ModelImport, ModelImportJob
+from bedrock_distill.resources.provisioned import Provisioned, ProvisionedStatus, ProvisionedThroughput
 from bedrock_distill.resources.spec import Spec
+from bedrock_distill.resources.vpc import Vpc
 
 __all__ = [
     "CloudWatchLogs",
+    "CopyStatus",
     "CustomModel",
     "Deployment",
     "DeploymentStatus",
@@ -32,6 +37,8 @@ __all__ = [
     "HarvestApplication",
     "HarvestRun",
     "HarvestStatus",
+    "ImportStatus",
+    "ImportedModel",
     "InvocationLogging",
     "InvocationLogs",
     "JobStatus",
@@ -39,8 +46,15 @@ __all__ = [
     "LoggingOff",
     "LoggingRestored",
     "LoggingStatus",
+    "ModelCopy",
+    "ModelCopyJob",
+    "ModelImport",
+    "ModelImportJob",
     "OnDemandDeployment",
     "Prompts",
+    "Provisioned",
+    "ProvisionedStatus",
+    "ProvisionedThroughput",
     "ServerlessHarvest",
     "Spec",
     "Vpc",

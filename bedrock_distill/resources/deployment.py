@@ -1,4 +1,4 @@
-"""An on-demand custom model deployment: its spec, its planner, its handle."""
+"""An on-demand custom model deployment: its spec and its handle."""
 
 from __future__ import annotations
 
@@ -7,28 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from bedrock_distill.catalog import Catalog, read_model_id
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, SpecError
-from bedrock_distill.plan import (
-    CreateResource,
-    Lookup,
-    Plan,
-    PlanWarning,
-    WaitFor,
-    estimate,
-    fingerprint_of,
-    make_plan,
-)
-from bedrock_distill.plan.estimate import Use
+from bedrock_distill.catalog import read_model_id
+from bedrock_distill.errors import NotFoundError
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.custom_model import CustomModel
-from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
+from bedrock_distill.resources.spec import Spec, check_name
 from bedrock_distill.resources.waiting import Noun, wait_until_over
-from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import date, datetime
+    from collections.abc import Callable
+    from datetime import datetime
 
     from bedrock_distill.aws import Clients
 
@@ -38,7 +26,6 @@ __all__ = [
     "DeploymentStatus",
     "OnDemandDeployment",
     "deployments",
-    "plan_deployment",
 ]
 
 DEPLOYMENT_STATUSES: dict[str, tuple[bool, bool]] = {
@@ -185,187 +172,6 @@ class Deployment:
 
     def __repr__(self) -> str:
         return f"Deployment({self.arn!r})"
-
-
-def plan_deployment(
-    spec: OnDemandDeployment,
-    *,
-    region: str,
-    account_id: str,
-    today: date,
-    catalog: Catalog,
-    existing: str | None = None,
-    model_status: str | None = None,
-) -> Plan:
-    """The plan for a deployment. Pure.
-
-    Args:
-        spec: What is wanted.
-        region: Where.
-        account_id: Whose.
-        today: The day, for lifecycles.
-        catalog: Facts about models.
-        existing: Status of the deployment of this very plan, or None where there is none.
-        model_status: Status of the custom model, `missing` where there is none, or None where AWS did not say.
-    """
-    intent = {
-        "kind": "deployment",
-        "spec": spec.model_dump(mode="json"),
-        "region": region,
-        "account": account_id,
-    }
-    fingerprint = fingerprint_of(intent)
-    name = short_name(spec.name, fingerprint)
-    request: dict[str, Any] = {
-        "modelDeploymentName": name,
-        "modelArn": spec.model,
-        "clientRequestToken": f"bedrock-distill-{fingerprint}",
-        "tags": plan_tags(spec.name, fingerprint, spec.tags),
-    }
-    if spec.description:
-        request["description"] = spec.description
-    create = CreateResource(
-        kind="on-demand deployment",
-        name=name,
-        service="bedrock",
-        operation="create_custom_model_deployment",
-        request=request,
-        arn="customModelDeploymentArn",
-        lookup=Lookup(
-            operation="get_custom_model_deployment",
-            parameter="customModelDeploymentIdentifier",
-            arn="customModelDeploymentArn",
-            same={"modelArn": spec.model},
-        ),
-        # There is no charge for the deployment itself, only for what is asked of it.
-        bills=False,
-        done=existing is not None,
-    )
-    wait = WaitFor(kind="on-demand deployment", name=name, typical="about 8 minutes")
-    uses = [
-        Use(
-            what="input, each 1k tokens",
-            model=spec.model,
-            kind="input_1k_tokens",
-            quantity=1,
-            unit="1k tokens",
-        ),
-        Use(
-            what="output, each 1k tokens",
-            model=spec.model,
-            kind="output_1k_tokens",
-            quantity=1,
-            unit="1k tokens",
-        ),
-    ]
-    return make_plan(
-        kind="deployment",
-        name=spec.name,
-        region=region,
-        account_id=account_id,
-        fingerprint=fingerprint,
-        facts={"model": spec.model, "deployment": name},
-        steps=[create, wait],
-        warnings=[
-            *_elsewhere(spec, region, account_id),
-            *_states(spec, name, existing, model_status),
-            *_warnings(spec, region, today, catalog),
-        ],
-        estimate=estimate(uses, catalog=catalog, region=region),
-    )
-
-
-def _elsewhere(spec: OnDemandDeployment, region: str, account_id: str) -> Iterator[PlanWarning]:
-    arn = Arn.parse(spec.model)
-    if (arn.region, arn.account) != (region, account_id):
-        yield PlanWarning(
-            code="model-elsewhere",
-            text=f"The model lies in {arn.region}, account {arn.account}, and the deployment would be in {region}, account "
-            f"{account_id}: deploy it where it lies (--region {arn.region}), or copy it first.",
-            blocks=True,
-        )
-
-
-def _states(
-    spec: OnDemandDeployment, name: str, existing: str | None, model_status: str | None
-) -> Iterator[PlanWarning]:
-    if model_status == "missing":
-        yield PlanWarning(
-            code="no-model",
-            text=f"There is no custom model {spec.model}: see `bedrock-distill models list`.",
-            blocks=True,
-        )
-    elif model_status not in (None, "Active"):
-        yield PlanWarning(
-            code="model-not-ready",
-            text=f"The custom model is {model_status}, and only an Active one can be deployed.",
-            blocks=True,
-        )
-    if existing == "Failed":
-        yield PlanWarning(
-            code="deployment-failed",
-            text=f"The deployment {name} is there, and has failed: `bedrock-distill deploy delete {name}`, then deploy again.",
-            blocks=True,
-        )
-
-
-def _warnings(spec: OnDemandDeployment, region: str, today: date, catalog: Catalog) -> list[PlanWarning]:
-    base = catalog.find(spec.model)
-    if base is None:
-        return []
-    found = []
-    if region not in base.on_demand_deployment_regions:
-        where = ", ".join(base.on_demand_deployment_regions) or "no region"
-        found.append(
-            PlanWarning(
-                code="not-on-demand",
-                text=f"Models customized from {base.name} are deployed on demand in {where}, not in {region}: "
-                "use provisioned throughput.",
-                blocks=True,
-            )
-        )
-    if base.lifecycle(today) != "ACTIVE":
-        found.append(PlanWarning(code="base-legacy", text=f"{base.name} is Legacy: plan where to go next."))
-    return found
-
-
-def look_at_model(clients: Clients, arn: str) -> str | None:
-    """A custom model's status, `missing` where there is none, None where these credentials may not ask."""
-    try:
-        answer = clients.call("bedrock", "get_custom_model", subject=arn, modelIdentifier=arn)
-    except NotFoundError:
-        return "missing"
-    except AccessDeniedError:
-        return None
-    status: str | None = answer.get("modelStatus")
-    return status
-
-
-def find_deployment(clients: Clients, name: str, model_arn: str) -> str | None:
-    """The status of the deployment of this name, if it is there and serves this model.
-
-    Raises:
-        SpecError: If the name is taken by a deployment of another model.
-    """
-    try:
-        answer = clients.call(
-            "bedrock", "get_custom_model_deployment", subject=name, customModelDeploymentIdentifier=name
-        )
-    except NotFoundError:
-        return None
-    except ServiceError as error:
-        # For a name that it does not know, the service may also answer with a ValidationException.
-        if error.code != "ValidationException":
-            raise
-        return None
-    if answer["modelArn"] != model_arn:
-        raise SpecError(
-            f"The deployment {name!r} serves {answer['modelArn']}, not {model_arn}: choose another name, "
-            "or update it with Deployment.update.",
-            field="name",
-            value=name,
-        )
-    return str(answer["status"])
 
 
 def deployments(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:

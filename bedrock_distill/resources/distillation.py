@@ -25,6 +25,7 @@ from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
 from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
 from bedrock_distill.resources.survey import FoundPrompts
+from bedrock_distill.resources.vpc import Vpc
 from bedrock_distill.resources.warnings import warnings_for
 from bedrock_distill.uris import Arn, S3Uri
 
@@ -32,14 +33,7 @@ if TYPE_CHECKING:
     from bedrock_distill.catalog import Catalog, Model, Pair
     from bedrock_distill.resources.survey import Place, Survey
 
-__all__ = ["Distillation", "Vpc", "intent_of", "plan_distillation"]
-
-
-class Vpc(Spec):
-    """Where the job runs, when it must run in a VPC of yours."""
-
-    subnet_ids: tuple[str, ...] = Field(min_length=1, max_length=16)
-    security_group_ids: tuple[str, ...] = Field(min_length=1, max_length=5)
+__all__ = ["Distillation", "intent_of", "plan_distillation"]
 
 
 class Distillation(Spec):
@@ -193,10 +187,7 @@ def job_request(
     if spec.kms_key:
         request["customModelKmsKeyId"] = spec.kms_key
     if spec.vpc:
-        request["vpcConfig"] = {
-            "subnetIds": list(spec.vpc.subnet_ids),
-            "securityGroupIds": list(spec.vpc.security_group_ids),
-        }
+        request["vpcConfig"] = spec.vpc.request
     return request
 
 
@@ -219,9 +210,7 @@ def role_documents(
         if teacher.kind == "profile"
         else (),
         kms_key_arns=keys,
-        vpc={"subnet_ids": spec.vpc.subnet_ids, "security_group_ids": spec.vpc.security_group_ids}
-        if spec.vpc
-        else None,
+        vpc=spec.vpc.ids if spec.vpc else None,
         region=region,
         account_id=account,
     )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.errors import SpecError
 from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import OnDemandDeployment
-from bedrock_distill.resources.distillation import Distillation, Vpc
+from bedrock_distill.resources.distillation import Distillation
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
+from bedrock_distill.resources.vpc import Vpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""The IAM documents a distillation job needs, and no more. Pure: values in, documents out.
+"""The IAM documents that Bedrock's jobs need, and no more. Pure: values in, documents out.
 
-Source: Amazon Bedrock user guide, custom-model-job-access-security and encryption-custom-job.
+Source: Amazon Bedrock user guide, custom-model-job-access-security, encryption-custom-job, model-import-iam-role and
+vpc-custom-model-import.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ if TYPE_CHECKING:
 
     from bedrock_distill.uris import S3Uri
 
-__all__ = ["job_policy", "job_trust", "profile_resources"]
+__all__ = ["import_policy", "job_policy", "job_trust", "profile_resources"]
 
 Document = dict[str, Any]
 
 
-def job_trust(*, partition: str, region: str, account_id: str) -> Document:
-    """Who may assume the role: Bedrock, for this account's customization jobs in this region."""
+def job_trust(
+    *, partition: str, region: str, account_id: str, job: str = "model-customization-job"
+) -> Document:
+    """Who may assume the role: Bedrock, for this account's jobs of one kind in this region."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -28,9 +31,7 @@ def job_trust(*, partition: str, region: str, account_id: str) -> Document:
                 "Action": "sts:AssumeRole",
                 "Condition": {
                     "StringEquals": {"aws:SourceAccount": account_id},
-                    "ArnEquals": {
-                        "aws:SourceArn": f"arn:{partition}:bedrock:{region}:{account_id}:model-customization-job/*"
-                    },
+                    "ArnEquals": {"aws:SourceArn": f"arn:{partition}:bedrock:{region}:{account_id}:{job}/*"},
                 },
             }
         ],
@@ -117,7 +118,52 @@ def job_policy(
             }
         )
     if vpc:
-        statements += _vpc_statements(vpc, partition, region, account_id)
+        statements += _vpc_statements(vpc, partition, region, account_id, _CUSTOMIZATION)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def import_policy(
+    *,
+    partition: str,
+    model: S3Uri,
+    kms_key_arns: Sequence[str] = (),
+    vpc: Mapping[str, Sequence[str]] | None = None,
+    region: str = "",
+    account_id: str = "",
+) -> Document:
+    """What the role of a model import job may do: read and list the model's prefix, and nothing else.
+
+    Args:
+        partition: The region's partition.
+        model: The prefix that holds the model.
+        kms_key_arns: Keys of encrypted objects, to decrypt.
+        vpc: `subnet_ids` and `security_group_ids` where the job runs in a VPC.
+        region: For the VPC's ARNs.
+        account_id: For the VPC's ARNs.
+    """
+    bucket, prefix = f"arn:{partition}:s3:::{model.bucket}", model.as_prefix.key
+    statements: list[Document] = [
+        {
+            "Sid": "ReadModel",
+            "Effect": "Allow",
+            "Action": ["s3:GetObject"],
+            "Resource": [f"{bucket}/{prefix}*"],
+        },
+        {
+            "Sid": "ListModel",
+            "Effect": "Allow",
+            "Action": ["s3:ListBucket"],
+            "Resource": [bucket],
+            # Nothing says whether the service lists a prefix with its slash or without.
+            "Condition": {"StringLike": {"s3:prefix": [prefix.rstrip("/"), f"{prefix}*"]}},
+        },
+    ]
+    if kms_key_arns:
+        statements.append(
+            {"Sid": "UseKeys", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": list(kms_key_arns)}
+        )
+    if vpc:
+        statements += _vpc_statements(vpc, partition, region, account_id, _IMPORT)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -131,11 +177,17 @@ def profile_resources(
     )
 
 
+_CUSTOMIZATION = ("model-customization-job", "BedrockModelCustomizationJobArn")
+_IMPORT = ("model-import-job", "BedrockModelImportJobArn")
+"""A kind of job: its resource type, and the tag with which it marks the network interfaces that it makes."""
+
+
 def _vpc_statements(
-    vpc: Mapping[str, Sequence[str]], partition: str, region: str, account_id: str
+    vpc: Mapping[str, Sequence[str]], partition: str, region: str, account_id: str, kind: tuple[str, str]
 ) -> list[Document]:
+    resource, tag = kind
     ec2 = f"arn:{partition}:ec2:{region}:{account_id}:"
-    job = f"arn:{partition}:bedrock:{region}:{account_id}:model-customization-job/*"
+    job = f"arn:{partition}:bedrock:{region}:{account_id}:{resource}/*"
     interfaces = [f"{ec2}network-interface/*"]
     subnets = [f"{ec2}subnet/{subnet}" for subnet in vpc["subnet_ids"]]
     groups = [f"{ec2}security-group/{group}" for group in vpc["security_group_ids"]]
@@ -156,7 +208,7 @@ def _vpc_statements(
             "Resource": interfaces,
             "Condition": {
                 "StringEquals": {"aws:RequestTag/BedrockManaged": ["true"]},
-                "ArnEquals": {"aws:RequestTag/BedrockModelCustomizationJobArn": [job]},
+                "ArnEquals": {f"aws:RequestTag/{tag}": [job]},
             },
         },
         {
@@ -177,7 +229,7 @@ def _vpc_statements(
             "Condition": {
                 "ArnEquals": {
                     "ec2:Subnet": subnets,
-                    "ec2:ResourceTag/BedrockModelCustomizationJobArn": [job],
+                    f"ec2:ResourceTag/{tag}": [job],
                 },
                 "StringEquals": {"ec2:ResourceTag/BedrockManaged": "true"},
             },
@@ -189,9 +241,7 @@ def _vpc_statements(
             "Resource": interfaces,
             "Condition": {
                 "StringEquals": {"ec2:CreateAction": ["CreateNetworkInterface"]},
-                "ForAllValues:StringEquals": {
-                    "aws:TagKeys": ["BedrockManaged", "BedrockModelCustomizationJobArn"]
-                },
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["BedrockManaged", tag]},
             },
         },
     ]

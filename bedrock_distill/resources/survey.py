@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
 from bedrock_distill.catalog import Catalog, Model, read_model_id
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, StalePlanError
+from bedrock_distill.errors import AccessDeniedError, StalePlanError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.records.checking import CheckReport, check_file
 from bedrock_distill.records.digest import FileDigest, digest_file
 from bedrock_distill.records.rules import rules_for
+from bedrock_distill.resources.attempts import latest_attempt
 from bedrock_distill.resources.data import InvocationLogs, Prompts, stamp
 from bedrock_distill.resources.log_survey import FoundLogs, find_logs
-from bedrock_distill.resources.spec import short_name
 
 if TYPE_CHECKING:
     from datetime import date
@@ -164,7 +164,9 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         intent_of(spec, content=data.identity, region=place.region, account_id=place.account_id)
     )
     pair = catalog.pair(spec.teacher, spec.student)
-    attempt, job = _latest_attempt(clients, spec.name, fingerprint)
+    attempt, job = latest_attempt(
+        clients, spec.name, fingerprint, operation="get_model_customization_job", over=_OVER
+    )
     return Survey(
         region=place.region,
         account_id=place.account_id,
@@ -227,38 +229,13 @@ def staged_uri(spec: Distillation, file_name: str, digest: FileDigest) -> S3Uri:
     return spec.output_uri / "staged" / f"{digest.sha256[:16]}-{name}"
 
 
-def _latest_attempt(clients: Clients, name: str, fingerprint: str) -> tuple[int, dict[str, Any] | None]:
-    attempt = 1
-    while True:
-        job_name = short_name(name, fingerprint, attempt)
-        try:
-            job = clients.call(
-                "bedrock", "get_model_customization_job", subject=job_name, jobIdentifier=job_name
-            )
-        except NotFoundError:
-            return attempt, None
-        except ServiceError as error:
-            # For an identifier that it does not know, the service may also answer with a ValidationException.
-            if error.code != "ValidationException":
-                raise
-            return attempt, None
-        if job["status"] not in _OVER:
-            return attempt, job
-        attempt += 1
-
-
 def _model_name_taken(clients: Clients, name: str | None) -> bool:
     if name is None:
         return False
     try:
-        clients.call("bedrock", "get_custom_model", subject=name, modelIdentifier=name)
-    except (AccessDeniedError, NotFoundError):
+        return clients.find("bedrock", "get_custom_model", subject=name, modelIdentifier=name) is not None
+    except AccessDeniedError:
         return False
-    except ServiceError as error:
-        if error.code != "ValidationException":
-            raise
-        return False
-    return True
 
 
 def _live(clients: Clients, identifier: str) -> LiveModel | None:
@@ -268,12 +245,10 @@ def _live(clients: Clients, identifier: str) -> LiveModel | None:
         return None
     model_id = f"{ref.model}:{ref.suffix}" if ref.suffix else ref.model
     try:
-        answer = clients.call("bedrock", "get_foundation_model", subject=model_id, modelIdentifier=model_id)
-    except (AccessDeniedError, NotFoundError):
+        answer = clients.find("bedrock", "get_foundation_model", subject=model_id, modelIdentifier=model_id)
+    except AccessDeniedError:
         return None
-    except ServiceError as error:
-        if error.code != "ValidationException":
-            raise
+    if answer is None:
         return None
     details = answer["modelDetails"]
     return LiveModel(

@@ -15,7 +15,7 @@ from bedrock_distill.records.checking import check_file
 from bedrock_distill.records.digest import digest_file
 from bedrock_distill.records.rules import rules_for
 from bedrock_distill.resources import Distillation, OnDemandDeployment, Prompts
-from bedrock_distill.resources.deployment import plan_deployment
+from bedrock_distill.resources.deployment_plan import plan_deployment
 from bedrock_distill.resources.distillation import plan_distillation
 from bedrock_distill.resources.survey import FoundPrompts, LiveModel, Survey, callable_id, staged_uri
 from bedrock_distill.uris import Arn

@@ -1,0 +1,38 @@
+"""Jobs whose names are taken for good, also by those that failed: which try of a plan comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.resources.spec import short_name
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from bedrock_distill.aws import Clients
+
+__all__ = ["latest_attempt"]
+
+
+def latest_attempt(
+    clients: Clients, name: str, fingerprint: str, *, operation: str, over: AbstractSet[str]
+) -> tuple[int, dict[str, Any] | None]:
+    """The number of the last try of a plan, and the job it made; a job that failed makes room for the next try.
+
+    Args:
+        clients: The gate to AWS.
+        name: The spec's name.
+        fingerprint: The plan's.
+        operation: Bedrock's operation that describes such a job, by `jobIdentifier`.
+        over: States after which the same plan may be tried again, under a new name.
+
+    Returns:
+        The number from 1, and the job's description, or None where this try has not been made yet.
+    """
+    attempt = 1
+    while True:
+        job_name = short_name(name, fingerprint, attempt)
+        job = clients.find("bedrock", operation, subject=job_name, jobIdentifier=job_name)
+        if job is None or job["status"] not in over:
+            return attempt, job
+        attempt += 1
