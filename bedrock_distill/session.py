@@ -11,16 +11,18 @@ from bedrock_distill.apply.journal import default_state_dir
 from bedrock_distill.apply.logging_undo import logging_undo
 from bedrock_distill.aws import Clients
 from bedrock_distill.catalog import Catalog, load_catalog
-from bedrock_distill.chat import Target
+from bedrock_distill.chat.resolving import target_for
 from bedrock_distill.errors import SpecError
 from bedrock_distill.plan import Plan
 from bedrock_distill.resources import (
     CustomModel,
     Deployment,
     DistillationJob,
+    Endpoint,
     HarvestApplication,
     HarvestRun,
     ImportedModel,
+    LiveEndpoint,
     LogDelivery,
     LoggingOff,
     LoggingRestored,
@@ -34,6 +36,7 @@ from bedrock_distill.resources import (
 from bedrock_distill.resources.custom_model import custom_models
 from bedrock_distill.resources.deployment import deployments
 from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
+from bedrock_distill.resources.endpoint import endpoints
 from bedrock_distill.resources.job import customization_jobs
 from bedrock_distill.resources.jobfile import read_job_file
 from bedrock_distill.resources.model_import import imported_models
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from bedrock_distill.chat import Target
     from bedrock_distill.clock import Clock
 
 __all__ = ["Session"]
@@ -60,6 +64,7 @@ AnyHandle = (
     | ModelImportJob
     | ImportedModel
     | ModelCopyJob
+    | LiveEndpoint
     | HarvestRun
     | HarvestApplication
 )
@@ -137,7 +142,12 @@ class Session:
             )
         executor = Executor(self.clients, state_dir=self._state_dir, on_event=on_event)
         arn = executor.apply(plan, force=force)
-        return self.log_delivery() if plan.kind == "logging" else self.attach(arn)
+        if plan.kind == "logging":
+            return self.log_delivery()
+        if plan.kind == "endpoint":
+            # After an update that was rolled back, SageMaker says InService: only who knows what was wanted can tell.
+            return LiveEndpoint(self.clients, arn, wanted=plan.facts["configuration"])
+        return self.attach(arn)
 
     def attach(self, arn: str) -> AnyHandle:
         """The handle of something that runs or exists already.
@@ -190,7 +200,7 @@ class Session:
 
     def deploy(
         self,
-        spec: OnDemandDeployment | ProvisionedThroughput,
+        spec: OnDemandDeployment | ProvisionedThroughput | Endpoint,
         *,
         timeout_s: float = 3600,
         on_change: Callable[[Any], None] | None = None,
@@ -199,7 +209,7 @@ class Session:
 
         Args:
             spec: What to deploy.
-            timeout_s: Seconds to wait at most; about 8 minutes are usual on demand.
+            timeout_s: Seconds to wait at most; about 8 minutes are usual on demand, up to an hour for an endpoint.
             on_change: Told each new status.
 
         Raises:
@@ -211,8 +221,16 @@ class Session:
         return self.model(handle.arn)
 
     def model(self, model_id: str) -> Target:
-        """Something to talk to: a model id, an inference profile, or a deployment's ARN."""
-        return Target(self.clients, callable_id(model_id, self.catalog, self.clients.region))
+        """Something to talk to.
+
+        Args:
+            model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported
+                model or a SageMaker endpoint.
+
+        Raises:
+            NotFoundError: If there is no such imported model or endpoint.
+        """
+        return target_for(self.clients, callable_id(model_id, self.catalog, self.clients.region))
 
     def log_delivery(self) -> LogDelivery:
         """The handle of model invocation logging: what is logged, and where logs go."""
@@ -277,6 +295,22 @@ class Session:
             return self._attach_as(Provisioned, name_or_arn)
         return Provisioned(self.clients, Provisioned(self.clients, name_or_arn).status().arn)
 
+    def endpoint(self, name_or_arn: str) -> LiveEndpoint:
+        """The handle of a SageMaker endpoint, by name or ARN.
+
+        Raises:
+            NotFoundError: If there is none of that name.
+            SpecError: If the ARN is not that of an endpoint, or of another region.
+        """
+        if Arn.looks_like(name_or_arn):
+            return self._attach_as(LiveEndpoint, name_or_arn)
+        arn = f"arn:{self.clients.partition}:sagemaker:{self.clients.region}:{self.clients.account_id}:endpoint/{name_or_arn}"
+        return LiveEndpoint(self.clients, LiveEndpoint(self.clients, arn).describe()["EndpointArn"])
+
+    def endpoints(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every SageMaker endpoint of the account in the region, newest first."""
+        return endpoints(self.clients, name_contains=name_contains)
+
     def import_jobs(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every model import job of the account in the region, newest first."""
         return import_jobs(self.clients, name_contains=name_contains)
@@ -338,6 +372,7 @@ _NOUNS: dict[type, str] = {
     ModelImportJob: "model import job",
     ImportedModel: "imported model",
     ModelCopyJob: "model copy job",
+    LiveEndpoint: "endpoint",
     HarvestRun: "harvest run",
     HarvestApplication: "EMR Serverless application",
 }
@@ -351,6 +386,7 @@ _HANDLES: dict[str, type[AnyHandle]] = {
     "model-import-job": ModelImportJob,
     "imported-model": ImportedModel,
     "model-copy-job": ModelCopyJob,
+    "sagemaker endpoint": LiveEndpoint,
     "emr-serverless jobruns": HarvestRun,
     "emr-serverless applications": HarvestApplication,
 }

@@ -290,5 +290,16 @@ def _without_password(url: str | None) -> str | None:
 _TOKENS = {
     "list_objects_v2": ("ContinuationToken", "NextContinuationToken"),
     "list_roles": ("Marker", "Marker"),
+    **dict.fromkeys(
+        (
+            "describe_scalable_targets",
+            "list_endpoint_configs",
+            "list_endpoints",
+            "list_inference_components",
+            "list_models",
+            "list_tags",
+        ),
+        ("NextToken", "NextToken"),
+    ),
 }
 """Listings whose tokens are not called `nextToken`: request's name, answer's name."""

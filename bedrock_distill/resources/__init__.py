@@ -12,6 +12,18 @@ from bedrock_distill.resources.distillation import Distillation
 from bedrock_distill.resources.emr_application import HarvestApplication
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
 from bedrock_distill.resources.emr_run import HarvestRun, HarvestStatus
+from bedrock_distill.resources.endpoint import (
+    LMI,
+    TGI,
+    VLLM,
+    AsyncInference,
+    Endpoint,
+    EndpointStatus,
+    LiveEndpoint,
+    Rollout,
+    Scaling,
+    TensorRTLLM,
+)
 from bedrock_distill.resources.invocation_logging import (
     CloudWatchLogs,
     InvocationLogging,
@@ -27,6 +39,10 @@ from bedrock_distill.resources.spec import Spec
 from bedrock_distill.resources.vpc import Vpc
 
 __all__ = [
+    "LMI",
+    "TGI",
+    "VLLM",
+    "AsyncInference",
     "CloudWatchLogs",
     "CopyStatus",
     "CustomModel",
@@ -34,6 +50,8 @@ __all__ = [
     "DeploymentStatus",
     "Distillation",
     "DistillationJob",
+    "Endpoint",
+    "EndpointStatus",
     "HarvestApplication",
     "HarvestRun",
     "HarvestStatus",
@@ -42,6 +60,7 @@ __all__ = [
     "InvocationLogging",
     "InvocationLogs",
     "JobStatus",
+    "LiveEndpoint",
     "LogDelivery",
     "LoggingOff",
     "LoggingRestored",
@@ -55,7 +74,10 @@ __all__ = [
     "Provisioned",
     "ProvisionedStatus",
     "ProvisionedThroughput",
+    "Rollout",
+    "Scaling",
     "ServerlessHarvest",
     "Spec",
+    "TensorRTLLM",
     "Vpc",
 ]

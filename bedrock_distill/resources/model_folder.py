@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bedrock_distill.aws import FolderStage
+from bedrock_distill.aws.model_files import S3Folder
 from bedrock_distill.aws.parts import digest_files
 from bedrock_distill.errors import DataError, SpecError, StalePlanError
+from bedrock_distill.models import Folder, inspect
 from bedrock_distill.plan import FolderFile, StageFolder
 from bedrock_distill.resources.data import stamp
 from bedrock_distill.uris import S3Uri
@@ -119,8 +121,6 @@ def find_model(
             'staging="s3://BUCKET/models/".',
             field="staging",
         )
-    from bedrock_distill.models import Folder, inspect
-
     path = Path(source)
     report = inspect(Folder(path), catalog=catalog, region=clients.region)
     names = _shipped(path)
@@ -143,9 +143,6 @@ def find_model(
 
 
 def _in_s3(prefix: S3Uri, clients: Clients, catalog: Catalog) -> FoundModel:
-    from bedrock_distill.aws.model_files import S3Folder
-    from bedrock_distill.models import inspect
-
     report = inspect(S3Folder(clients, prefix), catalog=catalog, region=clients.region)
     listed = clients.pages(
         "s3", "list_objects_v2", "Contents", Bucket=prefix.bucket, Prefix=prefix.as_prefix.key

@@ -10,6 +10,7 @@ from bedrock_distill.resources.deployment_plan import plan_deployment_in
 from bedrock_distill.resources.distillation import Distillation, plan_distillation
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
 from bedrock_distill.resources.emr_plan import plan_harvest_in
+from bedrock_distill.resources.endpoint import Endpoint, plan_endpoint_in
 from bedrock_distill.resources.invocation_logging import InvocationLogging, LoggingOff, LoggingRestored
 from bedrock_distill.resources.log_delivery import LogDelivery
 from bedrock_distill.resources.model_copy import ModelCopy, plan_copy_in
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
     from bedrock_distill.catalog import Catalog
     from bedrock_distill.plan import Plan
-    from bedrock_distill.resources.invocation_logging import LoggingSpec
+    from bedrock_distill.resources.logging_survey import LoggingSpec
     from bedrock_distill.resources.spec import Spec
 
 __all__ = ["plan_in"]
@@ -68,6 +69,7 @@ _PLANNERS: dict[type[Spec], Callable[[Any, Clients, Catalog], Plan]] = {
     ProvisionedThroughput: plan_provisioned_in,
     ModelImport: plan_import_in,
     ModelCopy: plan_copy_in,
+    Endpoint: plan_endpoint_in,
     ServerlessHarvest: plan_harvest_in,
     InvocationLogging: _logging,
     LoggingOff: _logging,

@@ -1,0 +1,144 @@
+"""From an id or ARN to a target: which dialect the model behind it speaks is looked up where the id does not say it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.aws.model_files import S3Folder
+from bedrock_distill.catalog import read_model_id
+from bedrock_distill.chat.dialects import Converse, endpoint_dialect, imported_dialect
+from bedrock_distill.chat.target import Target
+from bedrock_distill.chat.templates import ChatTemplate
+from bedrock_distill.errors import AccessDeniedError, DataError, SpecError
+from bedrock_distill.resources.endpoint import LiveEndpoint
+from bedrock_distill.uris import Arn, S3Uri
+
+if TYPE_CHECKING:
+    from bedrock_distill.aws import Clients
+    from bedrock_distill.chat.dialects import Dialect, EndpointSchema
+
+__all__ = ["target_for"]
+
+_log = logging.getLogger("bedrock_distill")
+
+_NEW_BODIES = datetime(2025, 11, 11, tzinfo=UTC)
+"""Models imported from this day on understand OpenAI's bodies (Bedrock user guide, custom-model-import-advanced-features)."""
+
+_SCHEMAS: dict[str, EndpointSchema] = {
+    "djl-inference": "lmi",
+    "huggingface-pytorch-tgi-inference": "tgi",
+    "huggingface-vllm": "openai",
+    "vllm": "openai",
+    "huggingface-sglang": "openai",
+    "sglang": "openai",
+}
+"""Repository of the container's image -> how it is asked."""
+
+_MOUNTED = "/opt/ml/model"
+"""What vLLM calls a model that was given no name: the path it was loaded from."""
+
+
+def target_for(clients: Clients, model_id: str) -> Target:
+    """Something to talk to.
+
+    Args:
+        clients: The gate to AWS.
+        model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported model or
+            a SageMaker endpoint.
+
+    Raises:
+        SpecError: If it is an endpoint whose container speaks no known schema.
+        NotFoundError: If there is no such imported model or endpoint.
+    """
+    if read_model_id(model_id).kind == "imported-model":
+        return Target(clients, model_id, dialect=_imported(clients, model_id))
+    if Arn.looks_like(model_id) and (arn := Arn.parse(model_id)).service == "sagemaker":
+        if arn.kind != "endpoint":
+            raise SpecError(
+                f"{model_id!r} is a SageMaker {arn.kind}, and only endpoints answer.",
+                field="model_id",
+                value=model_id,
+            )
+        return _endpoint(clients, LiveEndpoint(clients, model_id))
+    return Target(clients, model_id)
+
+
+def _imported(clients: Clients, arn: str) -> Dialect:
+    """Converse where Bedrock says that the model understands it; else the body that suits its age and its chat template."""
+    try:
+        model = clients.call("bedrock", "get_imported_model", subject=arn, modelIdentifier=arn)
+    except AccessDeniedError:
+        _log.info("These credentials may not look at %s; it is asked through Converse.", arn)
+        return Converse()
+    if model.get("instructSupported"):
+        return Converse()
+    template = _template(clients, model["modelDataSource"]["s3DataSource"]["s3Uri"])
+    if template is None:
+        # A base model: what it is sent is what it goes on from.
+        return imported_dialect("BedrockCompletion")
+    if model["creationTime"] >= _NEW_BODIES:
+        return imported_dialect("OpenAIChatCompletion")
+    return imported_dialect("BedrockCompletion", template=template)
+
+
+def _template(clients: Clients, source: str) -> ChatTemplate | None:
+    try:
+        return ChatTemplate.of(S3Folder(clients, S3Uri.parse(source)))
+    except DataError:
+        return None
+    except AccessDeniedError:
+        _log.warning("The chat template at %s cannot be read; prompts are sent as they are.", source)
+        return None
+
+
+def _endpoint(clients: Clients, endpoint: LiveEndpoint) -> Target:
+    component, container = _served(clients, endpoint)
+    image = str(container.get("Image", ""))
+    repository = image.partition("/")[2].partition("@")[0].partition(":")[0]
+    schema = _SCHEMAS.get(repository)
+    if schema is None:
+        raise SpecError(
+            f"The endpoint {endpoint.name} runs the image {image}, and how that is asked is not known. Say it: "
+            "Target(session.clients, name, dialect=endpoint_dialect('lmi' or 'openai' or 'tgi')).",
+            field="model_id",
+            value=endpoint.arn,
+        )
+    environment = container.get("Environment") or {}
+    named = environment.get("SM_VLLM_SERVED_MODEL_NAME") or environment.get("SM_VLLM_MODEL") or _MOUNTED
+    dialect = endpoint_dialect(schema, served_name=named if schema == "openai" else "", component=component)
+    return Target(clients, endpoint.name, dialect=dialect)
+
+
+def _served(clients: Clients, endpoint: LiveEndpoint) -> tuple[str, dict[str, Any]]:
+    """The inference component to ask (or an empty string), and the container that serves the model."""
+    config = endpoint.describe()["EndpointConfigName"]
+    described = clients.call(
+        "sagemaker", "describe_endpoint_config", subject=config, EndpointConfigName=config
+    )
+    model, component = described["ProductionVariants"][0].get("ModelName"), ""
+    if not model:
+        listed = clients.pages(
+            "sagemaker", "list_inference_components", "InferenceComponents", EndpointNameEquals=endpoint.name
+        )
+        component = next((item["InferenceComponentName"] for item in listed), "")
+        if not component:
+            raise SpecError(
+                f"The endpoint {endpoint.name} has no inference component, so there is no model to ask.",
+                field="model_id",
+                value=endpoint.arn,
+            )
+        specified = clients.call(
+            "sagemaker",
+            "describe_inference_component",
+            subject=component,
+            InferenceComponentName=component,
+        )["Specification"]
+        model = specified.get("ModelName")
+        if not model:
+            return component, {
+                "Image": (specified.get("Container") or {}).get("DeployedImage", {}).get("SpecifiedImage", "")
+            }
+    found = clients.call("sagemaker", "describe_model", subject=model, ModelName=model)
+    return component, found.get("PrimaryContainer") or (found.get("Containers") or [{}])[0]

@@ -1,0 +1,26 @@
+"""SageMaker endpoints: a Hugging Face model in a serving container, on an instance that fits, scaled.
+
+`containers/` holds the settings of each container; `spec` is what is wanted, `choosing` finds the instance, `requests` and
+`scaling` are what AWS is asked, `survey` looks, `plan` puts all together; `handle` is what runs, and `removal` ends it.
+"""
+
+from bedrock_distill.resources.endpoint.containers import LMI, TGI, VLLM, TensorRTLLM
+from bedrock_distill.resources.endpoint.handle import EndpointStatus, LiveEndpoint, endpoints
+from bedrock_distill.resources.endpoint.plan import plan_endpoint, plan_endpoint_in
+from bedrock_distill.resources.endpoint.spec import AsyncInference, Endpoint, Rollout, Scaling
+
+__all__ = [
+    "LMI",
+    "TGI",
+    "VLLM",
+    "AsyncInference",
+    "Endpoint",
+    "EndpointStatus",
+    "LiveEndpoint",
+    "Rollout",
+    "Scaling",
+    "TensorRTLLM",
+    "endpoints",
+    "plan_endpoint",
+    "plan_endpoint_in",
+]

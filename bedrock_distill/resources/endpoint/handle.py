@@ -1,0 +1,209 @@
+"""A SageMaker endpoint: its status, and the handle that waits for it and removes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.errors import NotFoundError, ServiceError
+from bedrock_distill.resources.endpoint.removal import remove_endpoint
+from bedrock_distill.resources.waiting import Noun, wait_until_over
+from bedrock_distill.uris import Arn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from bedrock_distill.aws import Clients
+
+__all__ = ["ENDPOINT_STATUSES", "EndpointStatus", "LiveEndpoint", "endpoints"]
+
+ENDPOINT_STATUSES: dict[str, tuple[bool, bool]] = {
+    "Creating": (False, False),
+    "Updating": (False, True),
+    "SystemUpdating": (False, True),
+    "RollingBack": (False, True),
+    "Deleting": (False, False),
+    "InService": (True, True),
+    "OutOfService": (True, False),
+    "Failed": (True, False),
+    "UpdateRollbackFailed": (True, False),
+}
+"""Every status of the service's model -> whether it is settled, and whether the endpoint answers."""
+
+_ENDPOINT = Noun(
+    name="endpoint",
+    wait_command="bedrock-distill endpoints wait",
+    when_failed="The container's own words are in the log group /aws/sagemaker/Endpoints/ of the endpoint "
+    "(`bedrock-distill endpoints logs {arn}`). A failed endpoint is removed with `bedrock-distill endpoints delete {arn}`.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatus:
+    """What an endpoint says of itself at one moment."""
+
+    arn: str
+    name: str
+    status: str
+    """Creating, Updating, SystemUpdating, RollingBack, InService, OutOfService, Deleting, Failed or UpdateRollbackFailed."""
+    config: str
+    """The configuration that serves."""
+    pending: str
+    """The configuration that an update is putting into service, or an empty string."""
+    instances: int
+    """Instances there are."""
+    reason: str
+    """SageMaker's failure reason, or an empty string."""
+    created: datetime
+    wanted: str = ""
+    """The configuration that must serve for the wait to have succeeded; empty for any."""
+
+    @property
+    def phase(self) -> str:
+        """What an update is bringing, or an empty string."""
+        return f"to {self.pending}" if self.pending else ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will change by itself any more."""
+        return ENDPOINT_STATUSES.get(self.status, (False, False))[0]
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether an update did not hold: after it, SageMaker says InService, with the configuration of before."""
+        return self.status == "InService" and bool(self.wanted) and self.config != self.wanted
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the endpoint answers with what was wanted."""
+        return ENDPOINT_STATUSES.get(self.status, (False, False))[1] and not self.rolled_back
+
+    @classmethod
+    def of(cls, answer: dict[str, Any], *, wanted: str = "") -> EndpointStatus:
+        """Read DescribeEndpoint's answer."""
+        variants = answer.get("ProductionVariants") or ()
+        reason = answer.get("FailureReason") or ""
+        status = cls(
+            arn=answer["EndpointArn"],
+            name=answer["EndpointName"],
+            status=answer["EndpointStatus"],
+            config=answer.get("EndpointConfigName") or "",
+            pending=(answer.get("PendingDeploymentSummary") or {}).get("EndpointConfigName", ""),
+            instances=sum(variant.get("CurrentInstanceCount", 0) for variant in variants),
+            reason=reason,
+            created=answer["CreationTime"],
+            wanted=wanted,
+        )
+        if status.rolled_back and not reason:
+            told = f"the update to {wanted} was rolled back, and {status.config} serves as before"
+            return cls(**{**{name: getattr(status, name) for name in cls.__slots__}, "reason": told})
+        return status
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEndpoint:
+    """Handle of an endpoint. It bills by the hour until `delete`, unless it is scaled to zero."""
+
+    clients: Clients
+    arn: str
+    wanted: str = ""
+    """The configuration that an apply asked for: `wait` succeeds only where that one serves. Empty: any."""
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name."""
+        return Arn.parse(self.arn).resource_id
+
+    def describe(self) -> dict[str, Any]:
+        """What DescribeEndpoint answers, without its metadata.
+
+        Raises:
+            NotFoundError: If there is no such endpoint.
+        """
+        try:
+            answer = self.clients.call(
+                "sagemaker", "describe_endpoint", subject=self.name, EndpointName=self.name
+            )
+        except ServiceError as error:
+            raise _not_found(error, self.name) from error
+        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+    def status(self) -> EndpointStatus:
+        """The endpoint's status now."""
+        return EndpointStatus.of(self.describe(), wanted=self.wanted)
+
+    def wait(
+        self, *, timeout_s: float | None = 2 * 3600, on_change: Callable[[EndpointStatus], None] | None = None
+    ) -> EndpointStatus:
+        """Wait until the endpoint answers with what was wanted.
+
+        Args:
+            timeout_s: Seconds to wait at most.
+            on_change: Told each new status.
+
+        Raises:
+            JobFailedError: If it failed, or an update was rolled back.
+            WaitTimeoutError: If it is not settled when the time is up. It may bill already: see `delete`.
+        """
+        pending = ""
+
+        def look() -> EndpointStatus:
+            # Where nobody said what is wanted, an update that is seen under way says it.
+            nonlocal pending
+            answer = self.describe()
+            status = EndpointStatus.of(answer, wanted=self.wanted or pending)
+            pending = status.pending or pending
+            return status
+
+        return wait_until_over(
+            look, what=_ENDPOINT, clock=self.clients.clock, timeout_s=timeout_s, on_change=on_change
+        )
+
+    def logs(self, *, limit: int = 100) -> list[str]:
+        """The newest lines that the container has written, the oldest first; none where it has written nothing."""
+        group = f"/aws/sagemaker/Endpoints/{self.name}"
+        try:
+            found = self.clients.pages("logs", "filter_log_events", "events", logGroupName=group)
+            return [event["message"].rstrip("\n") for event in found][-limit:]
+        except NotFoundError:
+            return []
+
+    def delete(self, *, timeout_s: float = 1800) -> list[str]:
+        """Delete the endpoint and all that was made for it: scaling, alarms, components, configurations, models.
+
+        The staged files and the role stay, for the next endpoint. What is gone already is passed over.
+
+        Args:
+            timeout_s: Seconds to wait at most for what takes its time to go.
+
+        Returns:
+            What was deleted, in words.
+        """
+        return remove_endpoint(self.clients, self.name, timeout_s=timeout_s)
+
+    def __repr__(self) -> str:
+        return f"LiveEndpoint({self.arn!r})"
+
+
+def _not_found(error: ServiceError, name: str) -> ServiceError:
+    """SageMaker says of what is not there that the request is invalid."""
+    if error.code != "ValidationException" or "could not find" not in error.message.lower():
+        return error
+    return NotFoundError(
+        f"sagemaker DescribeEndpoint on {name}: there is no such endpoint; see `bedrock-distill endpoints list`.",
+        service=error.service,
+        operation=error.operation,
+        code=error.code,
+        status=error.status,
+        request_id=error.request_id,
+    )
+
+
+def endpoints(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
+    """Every endpoint of the account in the region, newest first, as ListEndpoints gives them."""
+    filters = {"NameContains": name_contains} if name_contains else {}
+    pages = clients.pages(
+        "sagemaker", "list_endpoints", "Endpoints", SortBy="CreationTime", SortOrder="Descending", **filters
+    )
+    return list(pages)

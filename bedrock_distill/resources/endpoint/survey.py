@@ -1,0 +1,120 @@
+"""Looking before planning an endpoint: the model, its bucket, the role, and what serves under the name now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
+from bedrock_distill.errors import AccessDeniedError
+from bedrock_distill.plan import fingerprint_of
+from bedrock_distill.resources import fields
+from bedrock_distill.resources.endpoint.policies import endpoint_policy, endpoint_trust
+from bedrock_distill.resources.model_folder import find_model
+from bedrock_distill.resources.survey import Place
+from bedrock_distill.uris import S3Uri
+
+if TYPE_CHECKING:
+    from bedrock_distill.aws import Clients
+    from bedrock_distill.catalog import Catalog
+    from bedrock_distill.resources.endpoint.spec import Endpoint
+    from bedrock_distill.resources.model_folder import FoundModel
+
+__all__ = ["EndpointSurvey", "role_documents", "role_name", "survey_endpoint"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSurvey:
+    """What was found."""
+
+    place: Place
+    model: FoundModel
+    bucket: BucketState
+    """The model's."""
+    image: str
+    """URI of the container's image."""
+    ami: str | None
+    """The host's image, or None where it is SageMaker's own choice."""
+    role: RoleState | None = None
+    """The role that would be made, if it is there; None also where the caller brings one."""
+    role_hidden: bool = False
+    """Whether these credentials may not look at roles."""
+    existing: dict[str, Any] | None = None
+    """What DescribeEndpoint says of the name, or None where it is free."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """The existing endpoint's."""
+    components: tuple[str, ...] = ()
+    """Inference components that the existing endpoint has."""
+
+
+def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> EndpointSurvey:
+    """Read what an endpoint's plan depends on.
+
+    Raises:
+        DataError: If the directory cannot be read, or holds no model.
+        SpecError: If the container's version is unknown, or not in this region.
+        StalePlanError: If the directory changes while it is read.
+        ServiceError: If AWS cannot be asked what must be known.
+    """
+    place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
+    image = spec.container.image(place.region, catalog).uri
+    model = find_model(spec.model, clients, catalog, staging=spec.staging_uri, kms_key_id=spec.data_kms_key)
+    role, hidden = None, False
+    if spec.role is None:
+        try:
+            role = Roles(clients).find(role_name(spec, *role_documents(spec, place, model.uri, image)))
+        except AccessDeniedError:
+            hidden = True
+    existing = clients.find("sagemaker", "describe_endpoint", subject=spec.name, EndpointName=spec.name)
+    return EndpointSurvey(
+        place=place,
+        model=model,
+        bucket=ObjectStore(clients).bucket(model.uri.bucket),
+        image=image,
+        ami=spec.host_image or spec.container.ami(catalog),
+        role=role,
+        role_hidden=hidden,
+        existing=existing,
+        tags=_tags(clients, existing["EndpointArn"]) if existing else {},
+        components=_components(clients, spec.name) if existing else (),
+    )
+
+
+def role_documents(
+    spec: Endpoint, place: Place, model: S3Uri, image: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Trust and permissions of the role that is made for an endpoint."""
+    # The whole of what is staged, and not the one directory: so the next model is served by the same role.
+    readable = model if spec.staging_uri is None else (spec.staging_uri / "models").as_prefix
+    later = spec.asynchronous
+    folders = [uri for uri in (later.output, later.failures) if uri] if later else []
+    topics = [arn for arn in (later.success_topic, later.error_topic) if arn] if later else []
+    policy = endpoint_policy(
+        partition=place.partition,
+        region=place.region,
+        account_id=place.account_id,
+        model=readable,
+        image=image,
+        kms_key_arns=[key for key in (spec.data_kms_key,) if key and fields.is_key_arn(key)],
+        answers=[S3Uri.parse(folder) for folder in folders],
+        topics=topics,
+        vpc=spec.vpc is not None,
+    )
+    return endpoint_trust(account_id=place.account_id), policy
+
+
+def role_name(spec: Endpoint, trust: dict[str, Any], policy: dict[str, Any]) -> str:
+    """Name of the role that is made: the same needs give the same role, whatever the model."""
+    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
+
+
+def _tags(clients: Clients, arn: str) -> dict[str, str]:
+    found = clients.pages("sagemaker", "list_tags", "Tags", ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
+def _components(clients: Clients, endpoint: str) -> tuple[str, ...]:
+    found = clients.pages(
+        "sagemaker", "list_inference_components", "InferenceComponents", EndpointNameEquals=endpoint
+    )
+    return tuple(item["InferenceComponentName"] for item in found)

@@ -1,0 +1,111 @@
+"""What the reader of an endpoint's plan should know before applying it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bedrock_distill.plan import PlanWarning
+from bedrock_distill.resources.fields import is_key_arn
+from bedrock_distill.resources.model_warnings import bucket_warnings, model_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bedrock_distill.resources.endpoint.choosing import Choice
+    from bedrock_distill.resources.endpoint.spec import Endpoint
+    from bedrock_distill.resources.endpoint.survey import EndpointSurvey
+
+__all__ = ["warnings_for"]
+
+
+def warnings_for(
+    spec: Endpoint, survey: EndpointSurvey, choice: Choice, target: str
+) -> tuple[PlanWarning, ...]:
+    """Every warning, those that stop an apply first."""
+    found = [
+        *model_warnings(survey.model.report, target),
+        *bucket_warnings(survey.bucket, survey.place.region),
+        *_settings(choice),
+        *_existing(spec, survey),
+        *_access(spec, survey),
+        *_idle(spec),
+    ]
+    return tuple(sorted(found, key=lambda warning: not warning.blocks))
+
+
+def _settings(choice: Choice) -> Iterator[PlanWarning]:
+    for problem in choice.problems:
+        yield PlanWarning(
+            code=f"container-{problem.field.replace('_', '-')}",
+            text=str(problem),
+            blocks=problem.severity == "error",
+        )
+
+
+def _existing(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
+    existing = survey.existing
+    if existing is None:
+        return
+    status = existing["EndpointStatus"]
+    if survey.tags.get("bedrock-distill") != spec.name:
+        yield PlanWarning(
+            code="endpoint-not-ours",
+            text=f"There is an endpoint {spec.name} that this package did not make; updating it would replace what it serves. "
+            "Choose another name.",
+            blocks=True,
+        )
+    elif status in ("Failed", "OutOfService", "UpdateRollbackFailed"):
+        reason = existing.get("FailureReason", "")
+        yield PlanWarning(
+            code="endpoint-failed",
+            text=f"The endpoint {spec.name} is there, and {status}{f' ({reason})' if reason else ''}: "
+            f"`bedrock-distill endpoints delete {spec.name}`, then plan again.",
+            blocks=True,
+        )
+    elif status != "InService":
+        yield PlanWarning(
+            code="endpoint-busy",
+            text=f"The endpoint {spec.name} is {status}: it takes an update only when it is InService. "
+            f"`bedrock-distill endpoints wait {spec.name}`, then plan again.",
+            blocks=True,
+        )
+    if bool(survey.components) != spec.component:
+        yield PlanWarning(
+            code="endpoint-other-kind",
+            text="The endpoint that serves now "
+            + ("has" if survey.components else "has no")
+            + " inference components, and an update cannot change that (they come with scaling to zero): choose another "
+            "name, or delete it first.",
+            blocks=True,
+        )
+
+
+def _access(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
+    if survey.role_hidden:
+        yield PlanWarning(
+            code="role-hidden",
+            text="These credentials may not look at IAM roles, so whether the role is there is not known. Name one of yours "
+            "(role = …) if they may not make it either.",
+        )
+    if spec.data_kms_key and not is_key_arn(spec.data_kms_key) and spec.role is None:
+        yield PlanWarning(
+            code="key-not-an-arn",
+            text="data_kms_key is no key's ARN, and IAM policies take nothing else: give the ARN, or a role of yours that may "
+            "decrypt with it.",
+            blocks=True,
+        )
+
+
+def _idle(spec: Endpoint) -> Iterator[PlanWarning]:
+    if spec.scaling is None or spec.scaling.minimum > 0:
+        yield PlanWarning(
+            code="bills-while-idle",
+            text="It bills by the hour, used or not, until `bedrock-distill endpoints delete "
+            f"{spec.name}`. Scaling(minimum=0) ends that, at the price of minutes for the first request after a pause.",
+        )
+    elif spec.component:
+        yield PlanWarning(
+            code="cold-after-idle",
+            text="Scaled to zero, requests fail until an instance is back (minutes): callers must try again. Where a region "
+            "refuses MinInstanceCount 0, applying says so and takes back what it made.",
+        )
