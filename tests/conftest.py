@@ -66,3 +66,14 @@ def trainer():
         )
 
     return train_nothing
+
+
+@pytest.fixture(scope="session")
+def student_dir(tmp_path_factory) -> Path:
+    """The Hugging Face directory of a small student that has learned nothing. Do not write to it."""
+    from bedrock_distill.train.base import make_base
+    from bedrock_distill.train.config import SIZES
+
+    directory = tmp_path_factory.mktemp("models") / "student"
+    make_base(SIZES["tiny"], directory, seed=1)
+    return directory

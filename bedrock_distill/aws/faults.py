@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import botocore.exceptions
 from botocore.exceptions import (
     ClientError,
@@ -32,6 +34,9 @@ from bedrock_distill.errors import (
     SpecError,
     ThrottledError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["CODES", "RETRYABLE", "translate"]
 
@@ -91,14 +96,20 @@ CODES: dict[str, type[ServiceError]] = {
     "ModelTimeoutException": ServiceError,
     "ModelErrorException": ServiceError,
     "ModelStreamErrorException": ServiceError,
+    "ModelError": ServiceError,
+    "ModelStreamError": ServiceError,
+    "InternalDependencyException": ServiceError,
+    "InternalStreamFailure": ServiceError,
 }
 """AWS's error code -> class. A code that is not here becomes a plain `ServiceError`."""
 
 RETRYABLE = frozenset(
     {
+        "InternalDependencyException",
         "InternalError",
         "InternalFailure",
         "InternalServerException",
+        "InternalStreamFailure",
         "ModelNotReadyException",
         "ModelTimeoutException",
         "OperationAborted",
@@ -126,7 +137,7 @@ RETRYABLE = frozenset(
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 """Statuses that say, whatever the code, that it was not the request's fault."""
 
-_ASKED_ONCE = frozenset({"bedrock-runtime"})
+_ASKED_ONCE = frozenset({"bedrock-runtime", "sagemaker-runtime"})
 """Services whose answers are paid for each time. All else that is sent changes nothing, or carries a token or a name that
 makes a second request the same as the first."""
 
@@ -164,8 +175,17 @@ _HINTS: dict[type[ServiceError], str] = {
     AccessDeniedError: "Check that the credentials may do this.",
     ThrottledError: "Retries were used up; wait, or ask for a higher quota.",
     QuotaExceededError: "Delete what is no longer needed, or ask for a higher quota in Service Quotas.",
-    ModelNotReadyError: "The model is being loaded after a pause; the same request works within minutes.",
+    ModelNotReadyError: "The model is being loaded: it is unloaded when nobody asks for a while. Loading goes on, "
+    "and the same request works within minutes.",
 }
+
+_BUSY = frozenset({429, 503})
+"""Statuses by which a container says that it has too much to do just now."""
+
+_NO_CAPACITY = "no capacity to process this request"
+"""What SageMaker says, under a code of many meanings, while an inference component has no copy: it was scaled to zero."""
+
+_TOO_SLOW = "timed out"
 
 
 def translate(error: Exception, *, service: str, operation: str, subject: str = "") -> BedrockDistillError:
@@ -205,19 +225,25 @@ def translate(error: Exception, *, service: str, operation: str, subject: str = 
 
 
 def _answered(error: ClientError, service: str, operation: str, doing: str) -> ServiceError:
-    details = error.response.get("Error", {})
-    metadata = error.response.get("ResponseMetadata", {})
+    # The stubs know the members that all errors have; SageMaker's has more.
+    response: Mapping[str, Any] = {**error.response}
+    details = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
     code = str(details.get("Code", "")) or "Unknown"
     # The operation's event stream names its errors in camel case where the model names them in Pascal case.
     code = code[:1].upper() + code[1:]
     cls = CODES.get(code, ServiceError)
     request_id = metadata.get("RequestId")
     said = details.get("Message") or details.get("message") or "no message"
+    if _NO_CAPACITY in said:
+        cls = ModelNotReadyError
     where = f" (request {request_id})" if request_id else ""
     hint = _RENEW if code in _BAD_CREDENTIALS else _HINTS.get(cls, "")
     if cls is AccessDeniedError and code not in _BAD_CREDENTIALS and service.startswith("bedrock"):
         hint += " Access to the model must be granted in this region, too."
     status = metadata.get("HTTPStatusCode")
+    if code == "ModelError":
+        said = _container_said(response, said)
     return cls(
         f"{doing}: {code}{where}: {said}" + (f" {hint}" if hint else ""),
         service=service,
@@ -225,5 +251,22 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
         code=code,
         status=status,
         request_id=request_id,
-        retryable=code in RETRYABLE or (code not in CODES and status in _SERVER_FAULTS),
+        retryable=code in RETRYABLE
+        or cls is ModelNotReadyError
+        or response.get("OriginalStatusCode") in _BUSY
+        or (code not in CODES and status in _SERVER_FAULTS),
     )
+
+
+def _container_said(response: Mapping[str, Any], said: str) -> str:
+    """SageMaker's sentence about a container that answered with an error, with the container's own words and its log."""
+    status, words = response.get("OriginalStatusCode"), str(response.get("OriginalMessage") or "")
+    log = str(response.get("LogStreamArn") or "").partition(":log-group:")[2].partition(":")[0]
+    parts = [said]
+    if words and words not in said:
+        parts.append(f"The container answered {status}: {words}")
+    if _TOO_SLOW in said:
+        parts.append("A container has 60 s to answer: stream the answer, or ask for fewer tokens.")
+    if log:
+        parts.append(f"Its log is in CloudWatch, log group {log}.")
+    return " ".join(parts)

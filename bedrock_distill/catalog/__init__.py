@@ -5,15 +5,23 @@ overrides them row by row (`load_catalog(path)`, or the environment variable `BE
 talks to AWS; where AWS can be asked, the plan asks and prefers the answer.
 """
 
+from bedrock_distill.catalog.architectures import Architecture, ServingTarget, Taken, TargetName
 from bedrock_distill.catalog.ids import IdKind, ModelRef, read_model_id
 from bedrock_distill.catalog.rows import BodyFormat, Called, Lifecycle, Model, Pair, Price, PriceKind, Quota
+from bedrock_distill.catalog.serving import Ami, Framework, Gpu, Image, Instance, Registry
 from bedrock_distill.catalog.tables import Catalog, load_catalog
 
 __all__ = [
+    "Ami",
+    "Architecture",
     "BodyFormat",
     "Called",
     "Catalog",
+    "Framework",
+    "Gpu",
     "IdKind",
+    "Image",
+    "Instance",
     "Lifecycle",
     "Model",
     "ModelRef",
@@ -21,6 +29,10 @@ __all__ = [
     "Price",
     "PriceKind",
     "Quota",
+    "Registry",
+    "ServingTarget",
+    "Taken",
+    "TargetName",
     "load_catalog",
     "read_model_id",
 ]

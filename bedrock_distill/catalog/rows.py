@@ -21,12 +21,15 @@ PriceKind = Literal[
     "training_1k_tokens",
     "storage_month",
     "model_unit_hour",
+    "model_unit_minute",
+    "instance_hour",
     "vcpu_hour",
     "memory_gb_hour",
     "get_1k_requests",
     "put_1k_requests",
 ]
-"""The last four are of services and not of models: `emr-serverless` and `s3` stand in a row's `model`."""
+"""What `model` names differs: `instance_hour` is of a SageMaker instance type (`ml.g5.xlarge`), and the last four are of
+services (`emr-serverless`, `s3`)."""
 
 Lifecycle = Literal["ACTIVE", "LEGACY", "EOL"]
 """AWS's own two states, and ours for a model whose end of life has passed."""
@@ -59,6 +62,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     eol_on: date | None = None
     on_demand_deployment_regions: tuple[str, ...] = ()
     """Where a model customized from this one can be deployed on demand."""
+    provisioned_regions: tuple[str, ...] = ()
+    """Where Provisioned Throughput can be bought for the model itself, by one of its `suffixes`."""
+    copy_regions: tuple[str, ...] = ()
+    """Regions to which a model customized from this one can be copied."""
     source: str
     as_of: date
 

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bedrock_distill.catalog.architectures import Architecture, ServingTarget
 from bedrock_distill.catalog.ids import ModelRef, read_model_id
 from bedrock_distill.catalog.rows import Model, Pair, Price, PriceKind, Quota
+from bedrock_distill.catalog.serving import Ami, Gpu, Image, Instance, Registry
 from bedrock_distill.errors import SpecError
 
 __all__ = ["OVERRIDE_VARIABLE", "Catalog", "load_catalog"]
@@ -22,17 +24,46 @@ __all__ = ["OVERRIDE_VARIABLE", "Catalog", "load_catalog"]
 OVERRIDE_VARIABLE = "BEDROCK_DISTILL_CATALOG"
 """Environment variable that names a user's override file."""
 
-_Row = TypeVar("_Row", Model, Pair, Quota, Price)
+_Row = TypeVar("_Row", bound=msgspec.Struct)
 
-_FILES = ("models.toml", "pairs.toml", "quotas.toml", "prices.toml")
-_TABLES: dict[str, type[Any]] = {"model": Model, "pair": Pair, "quota": Quota, "price": Price}
+_FILES = (
+    "models.toml",
+    "pairs.toml",
+    "quotas.toml",
+    "prices.toml",
+    "instances.toml",
+    "images.toml",
+    "architectures.toml",
+)
+_TABLES: dict[str, type[Any]] = {
+    "model": Model,
+    "pair": Pair,
+    "quota": Quota,
+    "price": Price,
+    "instance": Instance,
+    "gpu": Gpu,
+    "image": Image,
+    "registry": Registry,
+    "ami": Ami,
+    "architecture": Architecture,
+    "target": ServingTarget,
+}
 _KEYS: dict[str, tuple[str, ...]] = {
     "model": ("id",),
     "pair": ("teacher", "student"),
     "quota": ("name",),
     "price": ("model", "kind", "region"),
+    "instance": ("name",),
+    "gpu": ("name",),
+    "image": ("framework", "version"),
+    "registry": ("region",),
+    "ami": ("cuda",),
+    "architecture": ("name",),
+    "target": ("name",),
 }
 _DEFAULT_KEYS = {"region": "*"}
+_LABELS = ("id", "name", "teacher", "model", "version", "region", "cuda")
+"""Fields that tell a row apart in a message; the first that it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +74,13 @@ class Catalog:
     pairs: tuple[Pair, ...]
     quotas: tuple[Quota, ...]
     prices: tuple[Price, ...]
+    instances: tuple[Instance, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    images: tuple[Image, ...] = ()
+    registries: tuple[Registry, ...] = ()
+    amis: tuple[Ami, ...] = ()
+    architectures: tuple[Architecture, ...] = ()
+    targets: tuple[ServingTarget, ...] = ()
 
     def find(self, identifier: str | ModelRef) -> Model | None:
         """The model behind an id, a context variant, an inference profile or an ARN; None where unknown."""
@@ -77,6 +115,45 @@ class Catalog:
         wanted = read_model_id(teacher).model
         return tuple(pair for pair in self.pairs if pair.teacher == wanted and not pair.withdrawn)
 
+    def instance(self, name: str) -> Instance:
+        """A GPU instance type, with or without the `ml.` before its name.
+
+        Raises:
+            SpecError: If the catalog has no such instance type; the message suggests near ones.
+        """
+        wanted = name if name.startswith("ml.") else f"ml.{name}"
+        found = next((row for row in self.instances if row.name == wanted), None)
+        if found is None:
+            near = get_close_matches(wanted, [row.name for row in self.instances], n=3)
+            hint = f" Did you mean {', '.join(near)}?" if near else ""
+            raise SpecError(
+                f"The catalog has no GPU instance type {name!r}.{hint} "
+                "Add an [[instance]] to an override file if SageMaker offers it (docs/how-to/catalog.md).",
+                field="instance",
+                value=name,
+            )
+        return found
+
+    def gpu(self, name: str) -> Gpu:
+        """A GPU by its name.
+
+        Raises:
+            SpecError: If an instance names a GPU that no row describes.
+        """
+        for row in self.gpus:
+            if row.name == name:
+                return row
+        known = ", ".join(row.name for row in self.gpus)
+        raise SpecError(
+            f"The catalog has no GPU {name!r}; it knows {known}. Add a [[gpu]] to your override file.",
+            field="gpu",
+            value=name,
+        )
+
+    def architecture(self, name: str) -> Architecture | None:
+        """What is known of a model class, such as `LlamaForCausalLM`; None where nothing is."""
+        return next((row for row in self.architectures if row.name == name), None)
+
     def quota(self, name: str) -> int:
         """A quota's value.
 
@@ -101,7 +178,7 @@ def load_catalog(override: str | os.PathLike[str] | None = None) -> Catalog:
     """The shipped catalog with a user's file laid over it.
 
     Args:
-        override: A TOML file with any of the tables `model`, `pair`, `quota`, `price`. A row with the key of a
+        override: A TOML file with any of the catalog's tables (`model`, `pair`, `quota`, `price`, …). A row with the key of a
             shipped row changes the fields it names; any other row is added. Default: the file that the environment
             variable `BEDROCK_DISTILL_CATALOG` names, if it is set.
 
@@ -118,6 +195,13 @@ def load_catalog(override: str | os.PathLike[str] | None = None) -> Catalog:
         pairs=tuple(_row(Pair, row, where) for row in tables["pair"]),
         quotas=tuple(_row(Quota, row, where) for row in tables["quota"]),
         prices=tuple(_row(Price, row, where) for row in tables["price"]),
+        instances=tuple(_row(Instance, row, where) for row in tables["instance"]),
+        gpus=tuple(_row(Gpu, row, where) for row in tables["gpu"]),
+        images=tuple(_row(Image, row, where) for row in tables["image"]),
+        registries=tuple(_row(Registry, row, where) for row in tables["registry"]),
+        amis=tuple(_row(Ami, row, where) for row in tables["ami"]),
+        architectures=tuple(_row(Architecture, row, where) for row in tables["architecture"]),
+        targets=tuple(_row(ServingTarget, row, where) for row in tables["target"]),
     )
 
 
@@ -142,7 +226,8 @@ def _lay_over(tables: dict[str, list[dict[str, Any]]], path: Path) -> None:
         rows_are_tables = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
         if table not in _TABLES or not rows_are_tables:
             raise SpecError(
-                f"{path}: unknown table {table!r}; a catalog override holds [[model]], [[pair]], [[quota]], [[price]].",
+                f"{path}: unknown table {table!r}; a catalog override holds "
+                f"{', '.join(f'[[{known}]]' for known in _TABLES)}.",
                 field=table,
             )
         index = {_key(table, row): row for row in tables[table]}
@@ -163,7 +248,7 @@ def _row(cls: type[_Row], row: dict[str, Any], where: str) -> _Row:
     try:
         return msgspec.convert(row, cls)
     except msgspec.ValidationError as error:
-        label = row.get("id") or row.get("name") or row.get("teacher") or row.get("model") or "?"
+        label = next((row[name] for name in _LABELS if row.get(name)), "?")
         known = ", ".join(cls.__struct_fields__)
         raise SpecError(
             f"{where}: {cls.__name__.lower()} {label!r}: {error}. Fields are: {known}."

@@ -1,12 +1,47 @@
-"""One way to talk to every target: a foundation model, a profile, a deployment, an imported or provisioned model.
+"""One way to talk to every target: a foundation model, a profile, a deployment, an imported or provisioned model, an endpoint.
 
-`reply` is what comes back, `request` turns a prompt into a Converse request, `assembly` turns events back into text;
-these are pure. `stream` and `target` do the talking, through the gate in `aws`; no AWS library is imported here.
+`question` is what is asked and `reply` what comes back; `dialects` has the ways of asking, `decoding` and `faults` read what
+containers answer, `assembly` puts pieces together, `templates` applies the model's own chat template where nobody else does;
+all these are pure. `stream` and `target` do the talking, through the gate in `aws`; no AWS library is imported here.
 """
 
+from bedrock_distill.chat.dialects import (
+    BedrockCompletion,
+    Converse,
+    Dialect,
+    EndpointSchema,
+    Generate,
+    ImportedFormat,
+    InvokeEndpoint,
+    InvokeModel,
+    OpenAIChat,
+    OpenAICompletion,
+    endpoint_dialect,
+    imported_dialect,
+)
 from bedrock_distill.chat.reply import ChatReply, Usage
 from bedrock_distill.chat.stream import ChatStream
 from bedrock_distill.chat.target import Target
+from bedrock_distill.chat.templates import ChatTemplate
 from bedrock_distill.records.schema import Message as ChatMessage
 
-__all__ = ["ChatMessage", "ChatReply", "ChatStream", "Target", "Usage"]
+__all__ = [
+    "BedrockCompletion",
+    "ChatMessage",
+    "ChatReply",
+    "ChatStream",
+    "ChatTemplate",
+    "Converse",
+    "Dialect",
+    "EndpointSchema",
+    "Generate",
+    "ImportedFormat",
+    "InvokeEndpoint",
+    "InvokeModel",
+    "OpenAIChat",
+    "OpenAICompletion",
+    "Target",
+    "Usage",
+    "endpoint_dialect",
+    "imported_dialect",
+]

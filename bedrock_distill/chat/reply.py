@@ -10,7 +10,7 @@ __all__ = ["ChatReply", "Usage"]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, as the service counted them."""
+    """Tokens, as the service counted them; 0 where it did not say."""
 
     input_tokens: int = 0
     """Tokens of the prompt that were read afresh."""
@@ -29,7 +29,7 @@ class ChatReply:
     text: str
     """All text blocks of the answer, joined."""
     stop_reason: str
-    """Why the model stopped, as AWS names it (`end_turn`, `max_tokens`, …); empty while an answer is incomplete."""
+    """Why the model stopped, in Converse's words whoever was asked (`end_turn`, `max_tokens`, …); empty while an answer is incomplete."""
     usage: Usage
     """Tokens; zeros while an answer is incomplete, because the service counts in its last event."""
     latency_s: float

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from bedrock_distill.chat.assembly import Assembly
+from bedrock_distill.chat.faults import placed
 from bedrock_distill.chat.reply import ChatReply
 from bedrock_distill.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bedrock_distill.chat.assembly import Piece
+    from bedrock_distill.chat.dialects import Call
 
 __all__ = ["ChatStream", "Events"]
 
@@ -40,6 +44,8 @@ class ChatStream:
 
     Args:
         events: The open stream.
+        pieces: What its events tell, read from it one by one.
+        call: The request that opened it.
         model_id: The model id or ARN that was asked.
         name: What messages call the target.
         timer: A monotonic clock in seconds.
@@ -47,9 +53,19 @@ class ChatStream:
     """
 
     def __init__(
-        self, events: Events, *, model_id: str, name: str, timer: Callable[[], float], started_s: float
+        self,
+        events: Events,
+        pieces: Iterator[Piece],
+        *,
+        call: Call,
+        model_id: str,
+        name: str,
+        timer: Callable[[], float],
+        started_s: float,
     ) -> None:
         self._events = events
+        self._pieces = pieces
+        self._call = call
         self._model_id = model_id
         self._name = name
         self._timer = timer
@@ -69,12 +85,12 @@ class ChatStream:
         if self._latency_s is not None:
             return
         try:
-            for event in self._events:
-                piece = self._assembly.feed(event)
-                if piece and self._first_token_s is None:
+            for piece in self._pieces:
+                self._assembly.add(piece)
+                if piece.text and self._first_token_s is None:
                     self._first_token_s = self._timer() - self._started_s
-                if piece:
-                    yield piece
+                if piece.text:
+                    yield piece.text
             if not self._assembly.stop_reason:
                 raise self._cut("the connection closed before the model said that it was done.")
         except ServiceError as error:
@@ -121,25 +137,16 @@ class ChatStream:
         )
 
     def _cut(self, reason: str) -> ServiceError:
-        return ServiceError(
-            f"bedrock-runtime ConverseStream on {self._name}: {reason}",
-            service="bedrock-runtime",
-            operation="ConverseStream",
-            code="IncompleteStream",
-            request_id=self.reply.request_id or None,
-            retryable=True,
-        )
+        return ServiceError(reason, code="IncompleteStream", retryable=True)
 
     def _broken(self, error: ServiceError) -> ServiceError:
         """The same error, saying how much had come: a caller decides by that whether to ask again."""
         came = len(self._assembly.text)
         so_far = f"after {came} characters of text" if came else "before any text"
-        return type(error)(
-            f"{error.message} The stream broke {so_far}; it is not retried once open, so ask again for a whole answer.",
-            service=error.service,
-            operation=error.operation,
-            code=error.code,
-            status=error.status,
-            request_id=error.request_id or self.reply.request_id or None,
-            retryable=error.retryable,
-        )
+        return placed(
+            error,
+            service=self._call.service,
+            operation=self._call.api_name,
+            target=self._name,
+            request_id=self.reply.request_id,
+        ).advised(f"The stream broke {so_far}; it is not retried once open, so ask again for a whole answer.")

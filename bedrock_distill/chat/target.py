@@ -6,18 +6,21 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bedrock_distill.chat.assembly import Assembly
+from bedrock_distill.chat.dialects import Converse
+from bedrock_distill.chat.faults import placed
+from bedrock_distill.chat.question import Prompt, Question
 from bedrock_distill.chat.reply import ChatReply
-from bedrock_distill.chat.request import Prompt, converse_request
 from bedrock_distill.chat.stream import ChatStream
+from bedrock_distill.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bedrock_distill.aws.retry import Retry
+    from bedrock_distill.chat.dialects import Call, Dialect
     from bedrock_distill.chat.stream import Events
 
 __all__ = ["Runtime", "Target"]
-
-_SERVICE = "bedrock-runtime"
 
 
 class Runtime(Protocol):
@@ -25,6 +28,12 @@ class Runtime(Protocol):
 
     def call(self, service: str, operation: str, *, subject: str = "", **params: Any) -> dict[str, Any]:
         """Send one request, with retries, and return boto3's answer."""
+        ...
+
+    def read(
+        self, service: str, operation: str, member: str, *, subject: str = "", **params: Any
+    ) -> dict[str, Any]:
+        """Send one request whose answer has a body, and return the answer with the body's bytes."""
         ...
 
     def stream(
@@ -35,12 +44,14 @@ class Runtime(Protocol):
 
 
 class Target:
-    """Anything that answers Converse: a foundation model, an inference profile, a deployment, an imported model.
+    """Anything that answers a prompt: a model of Bedrock's by its id or ARN, or a SageMaker endpoint by its name.
 
     Args:
         clients: The gate to AWS.
-        model_id: Model id or ARN, as `modelId` takes it.
+        model_id: Model id or ARN, as `modelId` takes it, or an endpoint's name.
         name: What reports and messages call it. Default: the model id.
+        dialect: How it is asked; see `endpoint_dialect` and `imported_dialect`. Default: Converse.
+        on_retry: Told each time before a request is tried again, such as while the model is being loaded.
         timer: A monotonic clock in seconds, for latencies. These are measured, not waited for, so that the default is the
             machine's own even where waiting is simulated.
     """
@@ -51,10 +62,14 @@ class Target:
         model_id: str,
         *,
         name: str | None = None,
+        dialect: Dialect | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clients = clients
         self._timer = timer
+        self._on_retry = on_retry
+        self.dialect: Dialect = dialect or Converse()
         self.model_id = model_id
         self.name = name or model_id
 
@@ -91,8 +106,7 @@ class Target:
             SpecError: If the request could never be accepted; nothing was sent.
             ServiceError: If AWS refused it or failed, after the retries that made sense; a subclass where there is one.
         """
-        request = converse_request(
-            self.model_id,
+        asked = self._question(
             prompt,
             system=system,
             max_tokens=max_tokens,
@@ -101,10 +115,22 @@ class Target:
             stop=stop,
             metadata=metadata,
         )
+        call = self.dialect.ask(self.model_id, asked)
         started_s = self._timer()
-        response = self._clients.call(_SERVICE, "converse", subject=self.name, **request)
+        response = self._send(call)
         latency_s = self._timer() - started_s
-        answer = Assembly.of_response(response)
+        request_id = response.get("ResponseMetadata", {}).get("RequestId", "")
+        answer = Assembly()
+        try:
+            answer.add(self.dialect.read(response, asked))
+        except ServiceError as error:
+            raise placed(
+                error,
+                service=call.service,
+                operation=call.api_name,
+                target=self.name,
+                request_id=request_id,
+            ) from error
         return ChatReply(
             text=answer.text,
             stop_reason=answer.stop_reason,
@@ -112,7 +138,7 @@ class Target:
             latency_s=latency_s,
             service_latency_s=answer.service_latency_s,
             model_id=self.model_id,
-            request_id=response.get("ResponseMetadata", {}).get("RequestId", ""),
+            request_id=request_id,
         )
 
     def stream(
@@ -133,8 +159,7 @@ class Target:
         Returns:
             The pieces of text, to iterate; its `reply` holds the whole answer after the end.
         """
-        request = converse_request(
-            self.model_id,
+        asked = self._question(
             prompt,
             system=system,
             max_tokens=max_tokens,
@@ -143,8 +168,37 @@ class Target:
             stop=stop,
             metadata=metadata,
         )
+        call = self.dialect.ask_stream(self.model_id, asked)
         started_s = self._timer()
-        events = self._clients.stream(_SERVICE, "converse_stream", "stream", subject=self.name, **request)
-        return ChatStream(
-            events, model_id=self.model_id, name=self.name, timer=self._timer, started_s=started_s
+        events = self._clients.stream(
+            call.service, call.operation, call.member, subject=self.name, **self._retry(), **call.params
         )
+        return ChatStream(
+            events,
+            self.dialect.read_stream(events, asked),
+            call=call,
+            model_id=self.model_id,
+            name=self.name,
+            timer=self._timer,
+            started_s=started_s,
+        )
+
+    def _question(self, prompt: Prompt, **options: Any) -> Question:
+        return Question.of(prompt, target=self.model_id, **options)
+
+    def _send(self, call: Call) -> dict[str, Any]:
+        if not call.member:
+            return self._clients.call(
+                call.service, call.operation, subject=self.name, **self._retry(), **call.params
+            )
+        return self._clients.read(
+            call.service, call.operation, call.member, subject=self.name, **self._retry(), **call.params
+        )
+
+    def _retry(self) -> dict[str, Any]:
+        """The gate's own patience, unless someone wants to be told of it."""
+        if self._on_retry is None:
+            return {}
+        from bedrock_distill.aws.retry import RetryPolicy  # noqa: PLC0415 - loads tenacity, as the gate does
+
+        return {"retry": RetryPolicy(on_retry=self._on_retry)}

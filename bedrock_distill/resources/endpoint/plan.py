@@ -21,7 +21,7 @@ from bedrock_distill.plan import (
 )
 from bedrock_distill.plan.estimate import Use
 from bedrock_distill.plan.listed import size_in_words
-from bedrock_distill.resources.endpoint.choosing import choose
+from bedrock_distill.resources.endpoint.choosing import place_of
 from bedrock_distill.resources.endpoint.requests import Parts, requests_for
 from bedrock_distill.resources.endpoint.scaling import scaling_steps
 from bedrock_distill.resources.endpoint.survey import role_documents, role_name, survey_endpoint
@@ -30,7 +30,7 @@ from bedrock_distill.resources.endpoint.warnings import warnings_for
 if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
     from bedrock_distill.catalog import Catalog
-    from bedrock_distill.resources.endpoint.choosing import Choice
+    from bedrock_distill.resources.endpoint.choosing import Place
     from bedrock_distill.resources.endpoint.requests import Requests
     from bedrock_distill.resources.endpoint.spec import Endpoint
     from bedrock_distill.resources.endpoint.survey import EndpointSurvey
@@ -72,7 +72,7 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
         SpecError: If the settings cannot work.
     """
     place, shape = survey.place, survey.model.report.shape
-    choice = choose(spec, shape, catalog, place.region)
+    on = place_of(spec, shape, catalog, place.region)
     role = _role_step(spec, survey)
     parts = Parts(
         shape=shape,
@@ -81,7 +81,7 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
         ami=survey.ami,
         role_arn=spec.role
         or f"arn:{place.partition}:iam::{place.account_id}:role/{role.name if role else ''}",
-        choice=choice,
+        place=on,
         catalog=catalog,
     )
     requests = requests_for(spec, parts)
@@ -114,10 +114,10 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
                 "account": place.account_id,
             }
         ),
-        facts=_facts(spec, survey, choice, requests),
+        facts=_facts(spec, survey, on, requests),
         steps=steps,
-        warnings=warnings_for(spec, survey, choice, target_of(spec)),
-        estimate=estimate([_use(spec, choice)], catalog=catalog, region=place.region),
+        warnings=warnings_for(spec, survey, on, target_of(spec)),
+        estimate=estimate([_use(spec, on)], catalog=catalog, region=place.region),
     )
 
 
@@ -254,7 +254,7 @@ def _component_steps(requests: Requests, survey: EndpointSurvey) -> list[Step]:
     return [create, update]
 
 
-def _facts(spec: Endpoint, survey: EndpointSurvey, choice: Choice, requests: Requests) -> dict[str, str]:
+def _facts(spec: Endpoint, survey: EndpointSurvey, on: Place, requests: Requests) -> dict[str, str]:
     shape = survey.model.report.shape
     what = (
         f" ({shape.architecture}, {shape.parameters:,} parameters, {size_in_words(shape.weight_bytes)})"
@@ -265,8 +265,8 @@ def _facts(spec: Endpoint, survey: EndpointSurvey, choice: Choice, requests: Req
         "model": f"{spec.model}{what}",
         "from": str(survey.model.uri),
         "container": survey.image,
-        "instance": choice.instance + (f" ({choice.why})" if choice.why else ""),
-        "tensor parallel": str(choice.tensor_parallel),
+        "instance": on.instance + (f" ({on.why})" if on.why else ""),
+        "tensor parallel": str(on.tensor_parallel),
         "host image": survey.ami or "SageMaker's own choice",
         "endpoint": spec.name + (" (update)" if survey.existing else ""),
         "configuration": requests.config["EndpointConfigName"],
@@ -280,11 +280,11 @@ def _facts(spec: Endpoint, survey: EndpointSurvey, choice: Choice, requests: Req
     return facts
 
 
-def _use(spec: Endpoint, choice: Choice) -> Use:
+def _use(spec: Endpoint, on: Place) -> Use:
     most = f", at most {spec.scaling.maximum}" if spec.scaling else ""
     return Use(
-        what=f"{choice.instance}, each hour{most}",
-        model=choice.instance,
+        what=f"{on.instance}, each hour{most}",
+        model=on.instance,
         kind="instance_hour",
         quantity=spec.instances,
         unit="instance hours",

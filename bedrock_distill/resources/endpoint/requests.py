@@ -11,7 +11,7 @@ from bedrock_distill.resources.spec import plan_tags
 if TYPE_CHECKING:
     from bedrock_distill.catalog import Catalog
     from bedrock_distill.models import ModelShape
-    from bedrock_distill.resources.endpoint.choosing import Choice
+    from bedrock_distill.resources.endpoint.choosing import Place
     from bedrock_distill.resources.endpoint.spec import Endpoint
     from bedrock_distill.uris import S3Uri
 
@@ -31,9 +31,9 @@ class Parts:
     image: str
     """URI of the container's image."""
     ami: str | None
-    """The host's image, or None for SageMaker's own choice."""
+    """The host's image, or None for SageMaker's own on."""
     role_arn: str
-    choice: Choice
+    place: Place
     catalog: Catalog
 
 
@@ -89,7 +89,7 @@ def _model(spec: Endpoint, parts: Parts) -> dict[str, Any]:
             },
             "Environment": spec.container.environment(
                 parts.shape,
-                tensor_parallel=parts.choice.tensor_parallel,
+                tensor_parallel=parts.place.tensor_parallel,
                 network_isolation=spec.network_isolation,
                 catalog=parts.catalog,
             ),
@@ -117,7 +117,7 @@ def _startup(spec: Endpoint, shape: ModelShape | None) -> dict[str, int]:
 def _config(spec: Endpoint, parts: Parts, model_name: str) -> dict[str, Any]:
     variant: dict[str, Any] = {
         "VariantName": VARIANT,
-        "InstanceType": parts.choice.instance,
+        "InstanceType": parts.place.instance,
         "InitialInstanceCount": spec.instances,
         # Answers differ much in length: the instance with the least to do is not the next in turn.
         "RoutingConfig": {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"},
@@ -167,11 +167,11 @@ def _asynchronous(spec: Endpoint) -> dict[str, Any]:
 
 def _component(spec: Endpoint, parts: Parts, model_name: str) -> dict[str, Any]:
     """One copy of the model as an inference component. A copy takes as many GPUs as its parts are split over."""
-    shape, choice = parts.shape, parts.choice
+    shape, on = parts.shape, parts.place
     # Asked of the host: what loading needs, and never more than an instance can promise beside what runs there.
     weights_mib = (shape.weight_bytes if shape else 0) >> 20
-    share = max(1, choice.gpus // choice.tensor_parallel)
-    ceiling = int(choice.host_mib * 0.8) // share if choice.host_mib else weights_mib
+    share = max(1, on.gpus // on.tensor_parallel)
+    ceiling = int(on.host_mib * 0.8) // share if on.host_mib else weights_mib
     return {
         "InferenceComponentName": spec.name,
         "EndpointName": spec.name,
@@ -180,7 +180,7 @@ def _component(spec: Endpoint, parts: Parts, model_name: str) -> dict[str, Any]:
             "ModelName": model_name,
             "StartupParameters": _startup(spec, shape),
             "ComputeResourceRequirements": {
-                "NumberOfAcceleratorDevicesRequired": choice.tensor_parallel,
+                "NumberOfAcceleratorDevicesRequired": on.tensor_parallel,
                 "MinMemoryRequiredInMb": max(1024, min(weights_mib, ceiling)),
             },
         },

@@ -11,21 +11,19 @@ from bedrock_distill.resources.model_warnings import bucket_warnings, model_warn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bedrock_distill.resources.endpoint.choosing import Choice
+    from bedrock_distill.resources.endpoint.choosing import Place
     from bedrock_distill.resources.endpoint.spec import Endpoint
     from bedrock_distill.resources.endpoint.survey import EndpointSurvey
 
 __all__ = ["warnings_for"]
 
 
-def warnings_for(
-    spec: Endpoint, survey: EndpointSurvey, choice: Choice, target: str
-) -> tuple[PlanWarning, ...]:
+def warnings_for(spec: Endpoint, survey: EndpointSurvey, on: Place, target: str) -> tuple[PlanWarning, ...]:
     """Every warning, those that stop an apply first."""
     found = [
         *model_warnings(survey.model.report, target),
         *bucket_warnings(survey.bucket, survey.place.region),
-        *_settings(choice),
+        *_settings(on),
         *_existing(spec, survey),
         *_access(spec, survey),
         *_idle(spec),
@@ -33,8 +31,8 @@ def warnings_for(
     return tuple(sorted(found, key=lambda warning: not warning.blocks))
 
 
-def _settings(choice: Choice) -> Iterator[PlanWarning]:
-    for problem in choice.problems:
+def _settings(on: Place) -> Iterator[PlanWarning]:
+    for problem in on.problems:
         yield PlanWarning(
             code=f"container-{problem.field.replace('_', '-')}",
             text=str(problem),

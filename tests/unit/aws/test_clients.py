@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
+import threading
+
 import boto3
 import pytest
 
 from bedrock_distill.aws import Clients
-from bedrock_distill.errors import SpecError
+from bedrock_distill.errors import ServiceError, SpecError
 
 
 def session():
@@ -48,3 +51,49 @@ def test_nothing_secret_is_in_its_repr():
     assert "pass" not in shown
     assert "hidden" not in shown
     assert "proxy.example:8443" in shown
+
+
+def test_an_endpoint_is_waited_for_longer_than_sagemaker_waits_for_its_container():
+    gate = Clients(boto_session=session())
+    assert gate.client("sagemaker-runtime").meta.config.read_timeout > 70
+
+
+@pytest.fixture
+def breaking_server():
+    """A server that promises a hundred bytes, sends ten, and hangs up; gives its URL and the requests it saw."""
+    seen = []
+
+    class Breaking(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b'{"error": ')
+
+        def log_message(self, *_):
+            """A test's server keeps quiet."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Breaking) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}", seen
+        server.shutdown()
+        serving.join()
+
+
+def test_a_body_that_is_cut_is_an_error_and_is_not_asked_for_again(breaking_server):
+    url, seen = breaking_server
+    gate = Clients(boto_session=session(), endpoint_url=url)
+    with pytest.raises(ServiceError, match=r"InvokeEndpoint on student") as caught:
+        gate.read(
+            "sagemaker-runtime",
+            "invoke_endpoint",
+            "Body",
+            subject="student",
+            EndpointName="student",
+            Body=b"{}",
+        )
+    assert caught.value.operation == "InvokeEndpoint"
+    assert len(seen) == 1

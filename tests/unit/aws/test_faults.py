@@ -38,6 +38,7 @@ USED = {
         "InvokeModelWithResponseStream",
         "CountTokens",
     ],
+    "sagemaker-runtime": ["InvokeEndpoint", "InvokeEndpointWithResponseStream"],
 }
 
 
@@ -162,3 +163,47 @@ def test_a_silent_answer_of_the_control_plane_may_be_asked_for_again():
     silent = ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
     assert translate(silent, service="bedrock", operation="GetModelCustomizationJob").retryable
     assert translate(silent, service="bedrock", operation="CreateModelCustomizationJob").retryable
+
+
+def _model_error(**more):
+    error = _client_error("ModelError", 424, "Received server error (500) from primary.")
+    error.response.update(more)
+    return translate(error, service="sagemaker-runtime", operation="InvokeEndpoint", subject="student")
+
+
+def test_a_containers_answer_and_its_log_are_in_the_message():
+    said = str(
+        _model_error(
+            OriginalStatusCode=500,
+            OriginalMessage="CUDA out of memory",
+            LogStreamArn="arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/student",
+        )
+    )
+    assert "The container answered 500: CUDA out of memory" in said
+    assert "log group /aws/sagemaker/Endpoints/student." in said
+
+
+def test_what_the_service_repeats_is_not_repeated_again():
+    said = str(_model_error(OriginalStatusCode=500, OriginalMessage="Received server error (500)"))
+    assert said.count("Received server error (500)") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"), [(429, True), (503, True), (500, False), (424, False), (0, False)]
+)
+def test_only_a_busy_container_is_asked_again(status, retryable):
+    assert _model_error(OriginalStatusCode=status).retryable is retryable
+
+
+def test_an_answer_of_an_endpoint_is_paid_for_too():
+    silent = ReadTimeoutError(endpoint_url="http://127.0.0.1:1")
+    assert not translate(silent, service="sagemaker-runtime", operation="InvokeEndpoint").retryable
+
+
+def test_a_component_without_a_copy_is_being_loaded():
+    error = _client_error(
+        "ValidationError", 400, "Inference Component has no capacity to process this request."
+    )
+    translated = translate(error, service="sagemaker-runtime", operation="InvokeEndpoint")
+    assert isinstance(translated, errors.ModelNotReadyError)
+    assert translated.retryable

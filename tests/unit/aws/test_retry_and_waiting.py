@@ -6,7 +6,7 @@ import pytest
 from bedrock_distill.aws.retry import ONCE, RetryPolicy, retrying
 from bedrock_distill.aws.waiting import delays, poll
 from bedrock_distill.clock import SystemClock
-from bedrock_distill.errors import ServiceError, SpecError
+from bedrock_distill.errors import ModelNotReadyError, ServiceError, SpecError
 
 
 class TestClock:
@@ -72,6 +72,27 @@ def test_a_policy_may_accept_more_errors():
 def test_once_means_once():
     with pytest.raises(ServiceError):
         retrying(_failing(1, RETRYABLE), policy=ONCE, clock=TestClock())
+
+
+LOADING = ModelNotReadyError("loading", code="ModelNotReadyException", retryable=True)
+
+
+def test_a_model_that_is_being_loaded_is_asked_more_often_than_anything_else():
+    policy = RetryPolicy(attempts=2, attempts_while_loading=4, jitter_s=0)
+    assert retrying(_failing(3, LOADING), policy=policy, clock=TestClock()) == "answer"
+    with pytest.raises(ModelNotReadyError):
+        retrying(_failing(4, LOADING), policy=policy, clock=TestClock())
+    with pytest.raises(ModelNotReadyError):
+        retrying(_failing(1, LOADING), policy=ONCE, clock=TestClock())
+
+
+def test_whoever_asks_is_told_of_every_try_that_another_follows():
+    told = []
+    policy = RetryPolicy(attempts=3, wait_initial_s=1, jitter_s=0, on_retry=told.append)
+    with pytest.raises(ServiceError):
+        retrying(_failing(3, RETRYABLE), policy=policy, clock=TestClock())
+    assert [(retry.tries, retry.of, retry.wait_s) for retry in told] == [(1, 3, 1), (2, 3, 2)]
+    assert str(told[0]) == "It failed (try 1 of 3), trying again in 1.0 s: slow down"
 
 
 def test_delays_grow_to_a_bound():

@@ -1,5 +1,6 @@
 """Serving containers: typed settings that become exactly the right environment, image and host."""
 
+from bedrock_distill.resources.endpoint.containers.choosing import Choice, choose_instance
 from bedrock_distill.resources.endpoint.containers.images import ContainerImage
 from bedrock_distill.resources.endpoint.containers.lmi import LMI, TensorRTLLM
 from bedrock_distill.resources.endpoint.containers.problems import Problem, raise_errors
@@ -19,6 +20,7 @@ __all__ = [
     "MOUNTED",
     "TGI",
     "VLLM",
+    "Choice",
     "Container",
     "ContainerImage",
     "Dialect",
@@ -27,6 +29,7 @@ __all__ = [
     "Speculation",
     "TensorRTLLM",
     "Timeouts",
+    "choose_instance",
     "raise_errors",
     "timeouts",
 ]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from bedrock_distill.errors import SpecError
 from bedrock_distill.models.sizing import (
     Need,
-    format_of,
     split_over,
     tensor_parallel_degrees,
     wrong_with_degree,
@@ -152,17 +151,37 @@ def _degree(case: _Case) -> Iterator[Problem]:
 
 def _release(case: _Case) -> Iterator[Problem]:
     container = case.container
-    if not isinstance(container, LMI) or container.speculation is None:
+    if not isinstance(container, LMI):
         return
     try:
         release = container.release(case.catalog)
     except SpecError:
         return  # `_image` has said it
-    if release is not None and release < ASYNC_BY_REQUEST:
+    if release is None or release >= ASYNC_BY_REQUEST:
+        return
+    if container.speculation is not None:
         yield Problem(
             "speculation",
             container.version,
             f"LMI {release} has no speculative_config, LMI {ASYNC_BY_REQUEST} is the first with it; choose a newer version",
+        )
+    if container.prefill_tokens is not None and container.prefill_tokens < container.context_for(None):
+        yield Problem(
+            "prefill_tokens",
+            container.prefill_tokens,
+            f"{container.prefill_tokens:,}: the vLLM of LMI {release} reads a prompt in one step and does not start where that "
+            f"is less than context ({container.context_for(None):,}); leave it out, or choose a newer version",
+        )
+
+
+def _draft(case: _Case) -> Iterator[Problem]:
+    container = case.container
+    if isinstance(container, VllmEngine) and container.speculation and container.speculation.draft:
+        yield Problem(
+            "speculation",
+            container.speculation.draft,
+            "the weights and the cache of the draft are not counted in what fits; leave room for them",
+            "warning",
         )
 
 
@@ -213,7 +232,15 @@ def _types(case: _Case) -> Iterator[Problem]:
         )
 
 
-_RULES: tuple[Callable[[_Case], Iterable[Problem]], ...] = (_image, _host, _degree, _release, _legacy, _types)
+_RULES: tuple[Callable[[_Case], Iterable[Problem]], ...] = (
+    _image,
+    _host,
+    _degree,
+    _release,
+    _draft,
+    _legacy,
+    _types,
+)
 
 
 def _auto_dtype(case: _ModelCase) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from bedrock_distill.models.sizing import FORMATS, KvDtype
+from bedrock_distill.models.sizing.memory import adapter_bytes
 from bedrock_distill.resources.endpoint.containers.settings import Container, Lora, Speculation
 
 if TYPE_CHECKING:
@@ -66,4 +67,6 @@ class VllmEngine(Container):
 
     def need(self, shape: ModelShape) -> Need:
         """What these settings need of an instance."""
-        return replace(super().need(shape), kv_dtype=self.kv_dtype)
+        lora = self.lora
+        reserved = lora.adapters * adapter_bytes(shape, rank=lora.rank) if lora else 0
+        return replace(super().need(shape), kv_dtype=self.kv_dtype, reserved_bytes=reserved)
