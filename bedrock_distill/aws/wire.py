@@ -7,6 +7,7 @@ only the service would check: a typo would then cost a round trip, or hours, whe
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from botocore.validate import ParamValidator
 from bedrock_distill.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from botocore.model import OperationModel
 
@@ -23,6 +24,9 @@ __all__ = ["check_request", "violations"]
 
 _SHOWN = 120
 """Characters of a value that a message repeats."""
+
+_MOST_LISTED = 30
+"""Values of an enum that a message lists; SageMaker's instance types are ten times as many."""
 
 _EXPONENTIAL = (
     (r"(-*[a-zA-Z0-9\+\-\.])*", r"[a-zA-Z0-9\+\-\.]*"),
@@ -95,7 +99,7 @@ def _structure(value: Mapping[str, Any], shape: Any, path: str) -> Iterator[str]
 def _string(value: str, shape: Any, path: str) -> Iterator[str]:
     yield from _bounds(len(value), shape, path, "characters")
     if shape.enum and value not in shape.enum:
-        yield f"{path}: {_shown(value, shape)} is not one of {', '.join(shape.enum)}"
+        yield f"{path}: {_shown(value, shape)} is not one of {_listed(shape.enum, value)}"
     pattern = shape.metadata.get("pattern")
     if pattern and value and not _matches(pattern, value):
         yield f"{path}: {_shown(value, shape)} does not match the pattern {pattern}"
@@ -130,3 +134,11 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         return re.compile(pattern)
     except re.error:
         return None
+
+
+def _listed(allowed: Sequence[str], value: object) -> str:
+    """The values there are; of very many, those that look like what was meant."""
+    if len(allowed) <= _MOST_LISTED:
+        return ", ".join(allowed)
+    near = get_close_matches(str(value), allowed, n=5, cutoff=0.5)
+    return f"{len(allowed)} values" + (f", such as {', '.join(near)}" if near else "")

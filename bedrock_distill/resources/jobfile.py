@@ -1,12 +1,13 @@
 """Job files: a spec as TOML, for the command line and for review in a repository.
 
-A file holds one table, `[distillation]`, `[deployment]` or `[harvest]`, with the fields of the spec of that name. Paths in it are
-read from the file's own folder.
+A file holds one of the tables in `TABLES`, with the fields of the spec that the table names; a spec inside a spec is a table
+inside the table. Paths in a file are read from the file's own folder.
 """
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +16,20 @@ from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import OnDemandDeployment
 from bedrock_distill.resources.distillation import Distillation
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
-from bedrock_distill.resources.vpc import Vpc
+from bedrock_distill.resources.endpoint import CONTAINERS, Endpoint
+from bedrock_distill.resources.model_copy import ModelCopy
+from bedrock_distill.resources.model_import import ModelImport
+from bedrock_distill.resources.provisioned import ProvisionedThroughput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-__all__ = ["read_job_file"]
+    from bedrock_distill.resources.spec import Spec
+
+__all__ = ["TABLES", "read_job_file"]
 
 
-def read_job_file(path: str | Path) -> Distillation | OnDemandDeployment | ServerlessHarvest:
+def read_job_file(path: str | Path) -> Spec:
     """Read a spec.
 
     Raises:
@@ -37,29 +43,40 @@ def read_job_file(path: str | Path) -> Distillation | OnDemandDeployment | Serve
     if (
         len(document) != 1
         or not isinstance(next(iter(document.values())), dict)
-        or not set(document) <= set(_READERS)
+        or not set(document) <= set(TABLES)
     ):
+        known = ", ".join(f"[{name}]" for name in TABLES)
         raise SpecError(
-            f"{path} must hold exactly one table, [distillation], [deployment] or [harvest]; it holds: "
-            f"{', '.join(document) or 'nothing'}.",
+            f"{path} must hold exactly one table, one of {known}; it holds: {', '.join(document) or 'nothing'}.",
             value=str(path),
         )
-    table, fields = next(iter(document.items()))
+    name, fields = next(iter(document.items()))
     try:
-        return _READERS[table](fields, path.parent)
+        return TABLES[name].read(fields, path.parent)
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", field=error.field, value=error.value) from error
 
 
-def _distillation(fields: dict[str, Any], folder: Path) -> Distillation:
-    fields = dict(fields)
-    if "data" in fields:
-        data = fields["data"]
-        logs = isinstance(data, dict) and "source" in data
-        fields["data"] = _logs(data) if logs else _prompts(data, folder)
-    if isinstance(fields.get("vpc"), dict):
-        fields["vpc"] = Vpc(**fields["vpc"])
-    return Distillation(**fields)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of job files."""
+
+    spec: type[Spec]
+    """What it describes."""
+    readers: Mapping[str, Callable[[Any, Path], Any]] = field(default_factory=dict)
+    """Field -> how its value and the file's folder become the spec's; all other fields are taken as they are."""
+
+    def read(self, fields: Mapping[str, Any], folder: Path) -> Spec:
+        """The spec that these fields make."""
+        read = {name: of(fields[name], folder) for name, of in self.readers.items() if name in fields}
+        return self.spec(**{**fields, **read})
+
+
+def _data(value: object, folder: Path) -> Prompts | InvocationLogs:
+    """A file of prompts by its path, or a table that names prompts or logs."""
+    if isinstance(value, dict) and "source" in value:
+        return _logs(value)
+    return _prompts(value, folder)
 
 
 def _prompts(data: object, folder: Path) -> Prompts:
@@ -100,18 +117,39 @@ def _logs(data: dict[str, Any]) -> InvocationLogs:
     return InvocationLogs(**rest, where=where)
 
 
-def _deployment(fields: dict[str, Any], _: Path) -> OnDemandDeployment:
-    return OnDemandDeployment(**fields)
+def _model(value: object, folder: Path) -> object:
+    """A model's directory, or the S3 prefix that holds one."""
+    if not isinstance(value, str) or value.startswith("s3:/"):
+        return value
+    return str(folder / Path(value).expanduser())
 
 
-def _harvest(fields: dict[str, Any], _: Path) -> ServerlessHarvest:
-    return ServerlessHarvest(**fields)
+def _container(value: object, _: Path) -> object:
+    """A container by its `kind`, with its own settings."""
+    if not isinstance(value, dict):
+        raise SpecError(
+            f'container must be a table, as in [endpoint.container] with kind = "vllm" (got {value!r}).',
+            field="container",
+            value=value,
+        )
+    settings = dict(value)
+    kind = settings.pop("kind", None)
+    if not isinstance(kind, str) or kind not in CONTAINERS:
+        raise SpecError(
+            f"container.kind must be one of {', '.join(CONTAINERS)} (got {kind!r}).",
+            field="container.kind",
+            value=kind,
+        )
+    return CONTAINERS[kind](**settings)
 
 
-_READERS: dict[
-    str, Callable[[dict[str, Any], Path], Distillation | OnDemandDeployment | ServerlessHarvest]
-] = {
-    "distillation": _distillation,
-    "deployment": _deployment,
-    "harvest": _harvest,
+TABLES: Mapping[str, _Table] = {
+    "distillation": _Table(Distillation, {"data": _data}),
+    "deployment": _Table(OnDemandDeployment),
+    "provisioned": _Table(ProvisionedThroughput),
+    "import": _Table(ModelImport, {"model": _model}),
+    "copy": _Table(ModelCopy),
+    "endpoint": _Table(Endpoint, {"model": _model, "container": _container}),
+    "harvest": _Table(ServerlessHarvest),
 }
+"""Name of a table -> what it describes."""

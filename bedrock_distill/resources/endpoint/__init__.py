@@ -5,11 +5,12 @@
 """
 
 from bedrock_distill.resources.endpoint.containers import LMI, TGI, VLLM, TensorRTLLM
-from bedrock_distill.resources.endpoint.handle import EndpointStatus, LiveEndpoint, endpoints
+from bedrock_distill.resources.endpoint.handle import EndpointStatus, LiveEndpoint, endpoint_arn, endpoints
 from bedrock_distill.resources.endpoint.plan import plan_endpoint, plan_endpoint_in
-from bedrock_distill.resources.endpoint.spec import AsyncInference, Endpoint, Rollout, Scaling
+from bedrock_distill.resources.endpoint.spec import CONTAINERS, AsyncInference, Endpoint, Rollout, Scaling
 
 __all__ = [
+    "CONTAINERS",
     "LMI",
     "TGI",
     "VLLM",
@@ -20,6 +21,7 @@ __all__ = [
     "Rollout",
     "Scaling",
     "TensorRTLLM",
+    "endpoint_arn",
     "endpoints",
     "plan_endpoint",
     "plan_endpoint_in",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.aws import Clients
 
-__all__ = ["ENDPOINT_STATUSES", "EndpointStatus", "LiveEndpoint", "endpoints"]
+__all__ = ["ENDPOINT_STATUSES", "EndpointStatus", "LiveEndpoint", "endpoint_arn", "endpoints"]
 
 ENDPOINT_STATUSES: dict[str, tuple[bool, bool]] = {
     "Creating": (False, False),
@@ -198,6 +198,11 @@ def _not_found(error: ServiceError, name: str) -> ServiceError:
         status=error.status,
         request_id=error.request_id,
     )
+
+
+def endpoint_arn(name: str, clients: Clients) -> str:
+    """The ARN that an endpoint of this name has in the account and the region, whether there is one or not."""
+    return f"arn:{clients.partition}:sagemaker:{clients.region}:{clients.account_id}:endpoint/{name}"
 
 
 def endpoints(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:

@@ -54,6 +54,9 @@ def plan_endpoint_in(spec: Endpoint, clients: Clients, catalog: Catalog) -> Plan
         ServiceError: If AWS cannot be asked what must be known.
     """
     plan = plan_endpoint(spec, survey_endpoint(spec, clients, catalog), catalog)
+    if plan.blockers:
+        # Checking it here would only bring a second, less clear reason.
+        return plan
     for step in plan.steps:
         if isinstance(step, CreateResource | Configure):
             clients.check(step.service, step.operation, step.request)
@@ -116,7 +119,9 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
         ),
         facts=_facts(spec, survey, on, requests),
         steps=steps,
-        warnings=warnings_for(spec, survey, on, target_of(spec)),
+        warnings=warnings_for(
+            spec, survey, on, target=target_of(spec), config=requests.config["EndpointConfigName"]
+        ),
         estimate=estimate([_use(spec, on)], catalog=catalog, region=place.region),
     )
 

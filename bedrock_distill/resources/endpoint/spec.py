@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +15,18 @@ from bedrock_distill.resources.spec import Spec, check_name
 from bedrock_distill.resources.vpc import Vpc
 from bedrock_distill.uris import S3Uri
 
-__all__ = ["AsyncInference", "Endpoint", "Rollout", "Scaling"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CONTAINERS", "AsyncInference", "Endpoint", "Rollout", "Scaling"]
+
+CONTAINERS: Mapping[str, type[LMI | VLLM | TGI | TensorRTLLM]] = {
+    "lmi": LMI,
+    "vllm": VLLM,
+    "tgi": TGI,
+    "trtllm": TensorRTLLM,
+}
+"""What a command or a job file calls a container -> its settings."""
 
 _ALARM = re.compile(r"(?!\s*$).{1,255}")
 
@@ -88,7 +99,7 @@ class Endpoint(Spec):
     """
 
     name: str
-    """The endpoint's name."""
+    """The endpoint's name; kept in lower case, as SageMaker writes it in ARNs, with '-' for '_'."""
     model: str
     """A directory on this machine, or the S3 prefix that holds one."""
     container: LMI | VLLM | TGI | TensorRTLLM = Field(default_factory=LMI)
@@ -124,7 +135,7 @@ class Endpoint(Spec):
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
-        return check_name(value).replace("_", "-")
+        return check_name(value).replace("_", "-").lower()
 
     @field_validator("model", mode="before")
     @classmethod

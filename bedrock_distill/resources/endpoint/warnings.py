@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 __all__ = ["warnings_for"]
 
 
-def warnings_for(spec: Endpoint, survey: EndpointSurvey, on: Place, target: str) -> tuple[PlanWarning, ...]:
-    """Every warning, those that stop an apply first."""
+def warnings_for(
+    spec: Endpoint, survey: EndpointSurvey, on: Place, *, target: str, config: str
+) -> tuple[PlanWarning, ...]:
+    """Every warning, those that stop an apply first.
+
+    Args:
+        spec: What is wanted.
+        survey: What was found.
+        on: Where it is to run.
+        target: What inspection calls the container.
+        config: Name of the configuration that is to serve.
+    """
     found = [
         *model_warnings(survey.model.report, target),
         *bucket_warnings(survey.bucket, survey.place.region),
         *_settings(on),
-        *_existing(spec, survey),
+        *_existing(spec, survey, config),
         *_access(spec, survey),
         *_idle(spec),
     ]
@@ -40,7 +50,7 @@ def _settings(on: Place) -> Iterator[PlanWarning]:
         )
 
 
-def _existing(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
+def _existing(spec: Endpoint, survey: EndpointSurvey, config: str) -> Iterator[PlanWarning]:
     existing = survey.existing
     if existing is None:
         return
@@ -60,7 +70,7 @@ def _existing(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
             f"`bedrock-distill endpoints delete {spec.name}`, then plan again.",
             blocks=True,
         )
-    elif status != "InService":
+    elif status != "InService" and existing.get("EndpointConfigName") != config:
         yield PlanWarning(
             code="endpoint-busy",
             text=f"The endpoint {spec.name} is {status}: it takes an update only when it is InService. "
