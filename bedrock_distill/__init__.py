@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bedrock_distill import errors, local
     from bedrock_distill.catalog import Catalog, load_catalog
-    from bedrock_distill.chat import ChatReply, ChatStream, Target
+    from bedrock_distill.chat import AsyncTarget, ChatReply, ChatStream, Target
     from bedrock_distill.errors import BedrockDistillError
     from bedrock_distill.evaluation import Report, evaluate
     from bedrock_distill.harvest import LogReport, count_logs, from_logs
+    from bedrock_distill.models import ModelReport
     from bedrock_distill.plan import Plan
     from bedrock_distill.records import Message, Record
     from bedrock_distill.records.logs import LogQuery, Metadata
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         ServerlessHarvest,
         TensorRTLLM,
     )
+    from bedrock_distill.resources.model_inspection import inspect_model
     from bedrock_distill.session import Session
     from bedrock_distill.uris import Arn, S3Uri
 
@@ -54,6 +56,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Arn": "uris",
     "AsyncInference": "resources",
+    "AsyncTarget": "chat",
     "BedrockDistillError": "errors",
     "Catalog": "catalog",
     "ChatReply": "chat",
@@ -77,6 +80,7 @@ _HOMES = {
     "ModelCopyJob": "resources",
     "ModelImport": "resources",
     "ModelImportJob": "resources",
+    "ModelReport": "models",
     "OnDemandDeployment": "resources",
     "Plan": "plan",
     "Prompts": "resources",
@@ -96,6 +100,7 @@ _HOMES = {
     "count_logs": "harvest",
     "evaluate": "evaluation",
     "from_logs": "harvest",
+    "inspect_model": "resources.model_inspection",
     "load_catalog": "catalog",
 }
 """Public name -> the room it lives in."""
@@ -109,6 +114,7 @@ __all__ = [
     "VLLM",
     "Arn",
     "AsyncInference",
+    "AsyncTarget",
     "BedrockDistillError",
     "Catalog",
     "ChatReply",
@@ -131,6 +137,7 @@ __all__ = [
     "ModelCopyJob",
     "ModelImport",
     "ModelImportJob",
+    "ModelReport",
     "OnDemandDeployment",
     "Plan",
     "Prompts",
@@ -150,6 +157,7 @@ __all__ = [
     "errors",
     "evaluate",
     "from_logs",
+    "inspect_model",
     "load_catalog",
     "local",
 ]

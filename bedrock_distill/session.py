@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.apply.executor import ApplyEvent, Executor
 from bedrock_distill.apply.journal import default_state_dir
 from bedrock_distill.apply.logging_undo import logging_undo
 from bedrock_distill.aws import Clients
 from bedrock_distill.catalog import Catalog, load_catalog
-from bedrock_distill.chat.resolving import target_for
+from bedrock_distill.chat.resolving import async_target_for, target_for
 from bedrock_distill.errors import SpecError
 from bedrock_distill.plan import Plan
 from bedrock_distill.resources import (
-    CustomModel,
     Deployment,
     DistillationJob,
     Endpoint,
-    HarvestApplication,
     HarvestRun,
     ImportedModel,
     LiveEndpoint,
@@ -33,10 +31,11 @@ from bedrock_distill.resources import (
     ProvisionedThroughput,
     Spec,
 )
+from bedrock_distill.resources.attaching import AnyHandle, attach_as, attach_in
 from bedrock_distill.resources.custom_model import custom_models
 from bedrock_distill.resources.deployment import deployments
 from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
-from bedrock_distill.resources.endpoint import endpoints
+from bedrock_distill.resources.endpoint import endpoint_arn, endpoints
 from bedrock_distill.resources.job import customization_jobs
 from bedrock_distill.resources.jobfile import read_job_file
 from bedrock_distill.resources.model_import import imported_models
@@ -51,26 +50,11 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from bedrock_distill.chat import Target
+    from bedrock_distill.aws.retry import Retry
+    from bedrock_distill.chat import AsyncTarget, Target
     from bedrock_distill.clock import Clock
 
 __all__ = ["Session"]
-
-AnyHandle = (
-    DistillationJob
-    | Deployment
-    | CustomModel
-    | Provisioned
-    | ModelImportJob
-    | ImportedModel
-    | ModelCopyJob
-    | LiveEndpoint
-    | HarvestRun
-    | HarvestApplication
-)
-"""What has an ARN and can be attached to."""
-
-_Handle = TypeVar("_Handle", bound=AnyHandle)
 
 
 class Session:
@@ -155,23 +139,7 @@ class Session:
         Raises:
             SpecError: If the ARN is of a kind this version has no handle for, or of another region.
         """
-        parsed = Arn.parse(arn)
-        kind = _kind(parsed)
-        handle = _HANDLES.get(kind)
-        if handle is not None and parsed.region != self.clients.region:
-            raise SpecError(
-                f"{arn!r} lies in {parsed.region}, and this session is for {self.clients.region}: "
-                f"use Session(region={parsed.region!r}), or --region {parsed.region}.",
-                field="arn",
-                value=arn,
-            )
-        if handle is None:
-            raise SpecError(
-                f"There is no handle for {kind!r} in {arn!r}; there is one for: {', '.join(_HANDLES)}.",
-                field="arn",
-                value=arn,
-            )
-        return handle(self.clients, arn)
+        return attach_in(arn, self.clients)
 
     def job(self, name_or_arn: str) -> DistillationJob:
         """The handle of a distillation job, by name or ARN.
@@ -181,7 +149,7 @@ class Session:
             SpecError: If the ARN is not that of a job, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(DistillationJob, name_or_arn)
+            return attach_as(DistillationJob, name_or_arn, self.clients)
         answer = self.clients.call(
             "bedrock", "get_model_customization_job", subject=name_or_arn, jobIdentifier=name_or_arn
         )
@@ -195,7 +163,7 @@ class Session:
             SpecError: If the ARN is not that of a deployment, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(Deployment, name_or_arn)
+            return attach_as(Deployment, name_or_arn, self.clients)
         return Deployment(self.clients, Deployment(self.clients, name_or_arn).status().arn)
 
     def deploy(
@@ -220,17 +188,29 @@ class Session:
         handle.wait(timeout_s=timeout_s, on_change=on_change)
         return self.model(handle.arn)
 
-    def model(self, model_id: str) -> Target:
+    def model(self, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target:
         """Something to talk to.
 
         Args:
             model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported
-                model or a SageMaker endpoint.
+                model or a SageMaker endpoint; `endpoint/NAME` is short for the last.
+            on_retry: Told each time before a request is tried again, such as while the model is being loaded.
 
         Raises:
             NotFoundError: If there is no such imported model or endpoint.
+            SpecError: If it is an endpoint of another region, or how to ask it is not known.
         """
-        return target_for(self.clients, callable_id(model_id, self.catalog, self.clients.region))
+        identifier = callable_id(model_id, self.catalog, self.clients.region)
+        return target_for(self.clients, identifier, on_retry=on_retry)
+
+    def async_model(self, endpoint: str) -> AsyncTarget:
+        """An asynchronous SageMaker endpoint to talk to, by its name or ARN: answers come later, through S3.
+
+        Raises:
+            NotFoundError: If there is no such endpoint.
+            SpecError: If it is not asynchronous.
+        """
+        return async_target_for(self.clients, self.endpoint(endpoint))
 
     def log_delivery(self) -> LogDelivery:
         """The handle of model invocation logging: what is logged, and where logs go."""
@@ -270,7 +250,7 @@ class Session:
             SpecError: If the ARN is not that of such a job, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(ModelImportJob, name_or_arn)
+            return attach_as(ModelImportJob, name_or_arn, self.clients)
         return ModelImportJob(self.clients, ModelImportJob(self.clients, name_or_arn).status().arn)
 
     def imported_model(self, name_or_arn: str) -> ImportedModel:
@@ -281,7 +261,7 @@ class Session:
             SpecError: If the ARN is not that of an imported model, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(ImportedModel, name_or_arn)
+            return attach_as(ImportedModel, name_or_arn, self.clients)
         return ImportedModel(self.clients, ImportedModel(self.clients, name_or_arn).describe()["modelArn"])
 
     def provisioned(self, name_or_arn: str) -> Provisioned:
@@ -292,8 +272,16 @@ class Session:
             SpecError: If the ARN is not that of a provisioned throughput, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(Provisioned, name_or_arn)
+            return attach_as(Provisioned, name_or_arn, self.clients)
         return Provisioned(self.clients, Provisioned(self.clients, name_or_arn).status().arn)
+
+    def copy_job(self, arn: str) -> ModelCopyJob:
+        """The handle of a model copy job, by its ARN; it is in the region that is copied to.
+
+        Raises:
+            SpecError: If the ARN is not that of such a job, or of another region.
+        """
+        return attach_as(ModelCopyJob, arn, self.clients)
 
     def endpoint(self, name_or_arn: str) -> LiveEndpoint:
         """The handle of a SageMaker endpoint, by name or ARN.
@@ -303,9 +291,9 @@ class Session:
             SpecError: If the ARN is not that of an endpoint, or of another region.
         """
         if Arn.looks_like(name_or_arn):
-            return self._attach_as(LiveEndpoint, name_or_arn)
-        arn = f"arn:{self.clients.partition}:sagemaker:{self.clients.region}:{self.clients.account_id}:endpoint/{name_or_arn}"
-        return LiveEndpoint(self.clients, LiveEndpoint(self.clients, arn).describe()["EndpointArn"])
+            return attach_as(LiveEndpoint, name_or_arn, self.clients)
+        found = LiveEndpoint(self.clients, endpoint_arn(name_or_arn, self.clients))
+        return LiveEndpoint(self.clients, found.describe()["EndpointArn"])
 
     def endpoints(self, *, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every SageMaker endpoint of the account in the region, newest first."""
@@ -329,7 +317,7 @@ class Session:
         Raises:
             SpecError: If the ARN is not that of a run, or of another region.
         """
-        return self._attach_as(HarvestRun, arn)
+        return attach_as(HarvestRun, arn, self.clients)
 
     def harvests(self) -> list[dict[str, Any]]:
         """Every run in the EMR Serverless applications that this package made, newest first."""
@@ -339,55 +327,5 @@ class Session:
         """Every EMR Serverless application that this package made in the region and that is not deleted."""
         return harvest_applications(self.clients)
 
-    def _attach_as(self, wanted: type[_Handle], arn: str) -> _Handle:
-        handle = self.attach(arn)
-        if not isinstance(handle, wanted):
-            raise SpecError(
-                f"{arn!r} is the ARN of a {_NOUNS[type(handle)]}, not a {_NOUNS[wanted]}.",
-                field="arn",
-                value=arn,
-            )
-        return handle
-
     def __repr__(self) -> str:
         return f"Session({self.clients!r})"
-
-
-def _kind(arn: Arn) -> str:
-    """What an ARN names, as `_HANDLES` has it."""
-    if arn.service == "bedrock":
-        return arn.kind
-    if arn.service == "emr-serverless":
-        # /applications/ID, or /applications/ID/jobruns/ID.
-        parts = arn.resource.strip("/").split("/")
-        return f"{arn.service} {parts[-2] if len(parts) > 1 else arn.resource}"
-    return f"{arn.service} {arn.kind}"
-
-
-_NOUNS: dict[type, str] = {
-    DistillationJob: "distillation job",
-    Deployment: "deployment",
-    CustomModel: "custom model",
-    Provisioned: "provisioned throughput",
-    ModelImportJob: "model import job",
-    ImportedModel: "imported model",
-    ModelCopyJob: "model copy job",
-    LiveEndpoint: "endpoint",
-    HarvestRun: "harvest run",
-    HarvestApplication: "EMR Serverless application",
-}
-"""Handle -> what it is, in words."""
-
-_HANDLES: dict[str, type[AnyHandle]] = {
-    "model-customization-job": DistillationJob,
-    "custom-model-deployment": Deployment,
-    "custom-model": CustomModel,
-    "provisioned-model": Provisioned,
-    "model-import-job": ModelImportJob,
-    "imported-model": ImportedModel,
-    "model-copy-job": ModelCopyJob,
-    "sagemaker endpoint": LiveEndpoint,
-    "emr-serverless jobruns": HarvestRun,
-    "emr-serverless applications": HarvestApplication,
-}
-"""ARN's resource type -> handle."""

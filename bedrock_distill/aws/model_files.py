@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.aws.retry import ONCE, RetryPolicy, retrying
+from bedrock_distill.aws.streams import read_body
 from bedrock_distill.errors import DataError
 from bedrock_distill.models.files import MOST_FILES, too_many_files
 from bedrock_distill.uris import S3Uri
@@ -67,11 +69,19 @@ class S3Folder:
             return b""
         uri = self._prefix / name
         asked: dict[str, Any] = {} if length is None and not start else {"Range": _range(start, length)}
-        answer = self._clients.call(
-            "s3", "get_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key, **asked
-        )
-        body: bytes = answer["Body"].read()
-        return body
+        where = str(uri)
+
+        def attempt() -> bytes:
+            answer = self._clients.call(
+                "s3", "get_object", retry=ONCE, subject=where, Bucket=uri.bucket, Key=uri.key, **asked
+            )
+            # A connection may be cut after the answer has begun, so the body belongs to the try.
+            body: bytes = read_body(answer, "Body", service="s3", operation="GetObject", subject=where)[
+                "Body"
+            ]
+            return body
+
+        return retrying(attempt, policy=RetryPolicy(), clock=self._clients.clock)
 
 
 def _range(start: int, length: int | None) -> str:

@@ -77,6 +77,8 @@ class ServingTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_context: int | None = None
     tokenizer_classes: tuple[str, ...] = ()
     """The only tokenizer classes it takes; empty for any."""
+    template_files: tuple[str, ...] = ()
+    """Files that it looks for a chat template in, the first before the others; empty for those of transformers."""
     quantizations: tuple[str, ...] = ()
     """Methods of quantized weights that it reads; empty where no source says."""
     llama3_rope: dict[str, float] = {}

@@ -2,7 +2,8 @@
 
 `question` is what is asked and `reply` what comes back; `dialects` has the ways of asking, `decoding` and `faults` read what
 containers answer, `assembly` puts pieces together, `templates` applies the model's own chat template where nobody else does;
-all these are pure. `stream` and `target` do the talking, through the gate in `aws`; no AWS library is imported here.
+all these are pure. `stream`, `target` and `later` do the talking, through the gate in `aws`; `resolving` finds the dialect behind an
+id. No AWS library is imported here.
 """
 
 from bedrock_distill.chat.dialects import (
@@ -19,6 +20,7 @@ from bedrock_distill.chat.dialects import (
     endpoint_dialect,
     imported_dialect,
 )
+from bedrock_distill.chat.later import AsyncTarget, PendingReply
 from bedrock_distill.chat.reply import ChatReply, Usage
 from bedrock_distill.chat.stream import ChatStream
 from bedrock_distill.chat.target import Target
@@ -26,6 +28,7 @@ from bedrock_distill.chat.templates import ChatTemplate
 from bedrock_distill.records.schema import Message as ChatMessage
 
 __all__ = [
+    "AsyncTarget",
     "BedrockCompletion",
     "ChatMessage",
     "ChatReply",
@@ -40,6 +43,7 @@ __all__ = [
     "InvokeModel",
     "OpenAIChat",
     "OpenAICompletion",
+    "PendingReply",
     "Target",
     "Usage",
     "endpoint_dialect",

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.aws.model_files import S3Folder
 from bedrock_distill.catalog import read_model_id
 from bedrock_distill.chat.dialects import Converse, endpoint_dialect, imported_dialect
+from bedrock_distill.chat.later import AsyncTarget
 from bedrock_distill.chat.target import Target
 from bedrock_distill.chat.templates import ChatTemplate
 from bedrock_distill.errors import AccessDeniedError, DataError, SpecError
-from bedrock_distill.resources.endpoint import LiveEndpoint
+from bedrock_distill.resources.attaching import attach_as
+from bedrock_distill.resources.endpoint import LiveEndpoint, endpoint_arn
 from bedrock_distill.uris import Arn, S3Uri
 
 if TYPE_CHECKING:
-    from bedrock_distill.aws import Clients
-    from bedrock_distill.chat.dialects import Dialect, EndpointSchema
+    from collections.abc import Callable
 
-__all__ = ["target_for"]
+    from bedrock_distill.aws import Clients
+    from bedrock_distill.aws.retry import Retry
+    from bedrock_distill.chat.dialects import Dialect, EndpointSchema, InvokeEndpoint
+
+__all__ = ["async_target_for", "target_for"]
 
 _log = logging.getLogger("bedrock_distill")
 
@@ -36,33 +41,52 @@ _SCHEMAS: dict[str, EndpointSchema] = {
 }
 """Repository of the container's image -> how it is asked."""
 
+_SHORT = "endpoint/"
+"""What stands before an endpoint's name in place of its whole ARN."""
+
 _MOUNTED = "/opt/ml/model"
 """What vLLM calls a model that was given no name: the path it was loaded from."""
 
 
-def target_for(clients: Clients, model_id: str) -> Target:
+def target_for(clients: Clients, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target:
     """Something to talk to.
 
     Args:
         clients: The gate to AWS.
         model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported model or
-            a SageMaker endpoint.
+            a SageMaker endpoint; `endpoint/NAME` is short for the last.
+        on_retry: Told each time before a request is tried again, such as while the model is being loaded.
 
     Raises:
-        SpecError: If it is an endpoint whose container speaks no known schema.
+        SpecError: If it is an endpoint of another region, or one whose container speaks no known schema.
         NotFoundError: If there is no such imported model or endpoint.
     """
+    if model_id.startswith(_SHORT):
+        model_id = endpoint_arn(model_id.removeprefix(_SHORT), clients)
+    name, dialect = model_id, None
     if read_model_id(model_id).kind == "imported-model":
-        return Target(clients, model_id, dialect=_imported(clients, model_id))
-    if Arn.looks_like(model_id) and (arn := Arn.parse(model_id)).service == "sagemaker":
-        if arn.kind != "endpoint":
-            raise SpecError(
-                f"{model_id!r} is a SageMaker {arn.kind}, and only endpoints answer.",
-                field="model_id",
-                value=model_id,
-            )
-        return _endpoint(clients, LiveEndpoint(clients, model_id))
-    return Target(clients, model_id)
+        dialect = _imported(clients, model_id)
+    elif Arn.looks_like(model_id) and Arn.parse(model_id).service == "sagemaker":
+        endpoint = attach_as(LiveEndpoint, model_id, clients)
+        name, dialect = endpoint.name, _hosted(clients, endpoint)
+    return Target(clients, name, dialect=dialect, on_retry=on_retry)
+
+
+def async_target_for(clients: Clients, endpoint: LiveEndpoint) -> AsyncTarget:
+    """Something to ask that answers later, through S3.
+
+    Raises:
+        SpecError: If the endpoint is not asynchronous, or its container speaks no known schema.
+    """
+    wanted = endpoint.describe().get("AsyncInferenceConfig")
+    if not wanted:
+        raise SpecError(
+            f"The endpoint {endpoint.name} answers at once, not through S3: use session.model({endpoint.arn!r}).",
+            field="model_id",
+            value=endpoint.arn,
+        )
+    folder = S3Uri.parse(wanted["OutputConfig"]["S3OutputPath"]) / "requests"
+    return AsyncTarget(clients, endpoint.name, dialect=_hosted(clients, endpoint), folder=folder)
 
 
 def _imported(clients: Clients, arn: str) -> Dialect:
@@ -93,7 +117,8 @@ def _template(clients: Clients, source: str) -> ChatTemplate | None:
         return None
 
 
-def _endpoint(clients: Clients, endpoint: LiveEndpoint) -> Target:
+def _hosted(clients: Clients, endpoint: LiveEndpoint) -> InvokeEndpoint:
+    """What the container behind an endpoint understands."""
     component, container = _served(clients, endpoint)
     image = str(container.get("Image", ""))
     repository = image.partition("/")[2].partition("@")[0].partition(":")[0]
@@ -107,8 +132,7 @@ def _endpoint(clients: Clients, endpoint: LiveEndpoint) -> Target:
         )
     environment = container.get("Environment") or {}
     named = environment.get("SM_VLLM_SERVED_MODEL_NAME") or environment.get("SM_VLLM_MODEL") or _MOUNTED
-    dialect = endpoint_dialect(schema, served_name=named if schema == "openai" else "", component=component)
-    return Target(clients, endpoint.name, dialect=dialect)
+    return endpoint_dialect(schema, served_name=named if schema == "openai" else "", component=component)
 
 
 def _served(clients: Clients, endpoint: LiveEndpoint) -> tuple[str, dict[str, Any]]:

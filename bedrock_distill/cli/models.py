@@ -1,17 +1,23 @@
-"""`bedrock-distill models`: custom models."""
+"""`bedrock-distill models`: custom models, and looking at a model's directory before it is moved."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, table
+from bedrock_distill.cli.common import Settings, common_options, duration, money_option, table
+from bedrock_distill.cli.waiting import wait_and_emit
+
+if TYPE_CHECKING:
+    from bedrock_distill.catalog import TargetName
 
 __all__ = ["command"]
 
 
-@click.group("models", short_help="List, show and delete custom models.")
+@click.group("models", short_help="List, show, copy and delete custom models; inspect a model's directory.")
 def command() -> None:
-    """List, show and delete custom models."""
+    """List, show, copy and delete custom models; inspect a model's directory before it is moved."""
 
 
 @command.command("list")
@@ -57,3 +63,81 @@ def delete(settings: Settings, model: str, yes: bool) -> None:
         )
     settings.session().clients.call("bedrock", "delete_custom_model", subject=model, modelIdentifier=model)
     settings.emit({"deleted": model}, f"Deleted {model}")
+
+
+@command.command("copy")
+@click.argument("model")
+@click.option("--name", default="student", show_default=True, help="What to name the copy after.")
+@click.option("--kms-key", help="KMS key, in the new region, that encrypts the copy.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is copied.")
+@click.option("--timeout", type=duration, default="4h", show_default=True, help="Wait this long at most.")
+@money_option
+@common_options
+def copy(
+    settings: Settings,
+    model: str,
+    name: str,
+    kms_key: str | None,
+    dry_run: bool,
+    wait: bool,
+    timeout: float,
+    yes: bool,
+) -> None:
+    """Copy the custom model MODEL (its ARN) to the region that --region names, and print the copy's ARN."""
+    from bedrock_distill.cli.apply import check, consent
+    from bedrock_distill.cli.plan import show as show_plan
+    from bedrock_distill.resources import ModelCopy
+
+    session = settings.session()
+    plan = session.plan(ModelCopy(model=model, name=name, kms_key=kms_key))
+    if dry_run:
+        show_plan(settings, plan)
+        return
+    check(plan, force=False)
+    consent(settings, plan, given=yes)
+    job = session.apply(plan)
+    if wait:
+        wait_and_emit(settings, job, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
+    else:
+        settings.emit({"arn": job.arn, "status": job.status().status}, job.arn)
+
+
+@command.command("wait-copy")
+@click.argument("job", metavar="JOB_ARN")
+@click.option("--timeout", type=duration, default="4h", show_default=True, help="Wait this long at most.")
+@common_options
+def wait_copy(settings: Settings, job: str, timeout: float) -> None:
+    """Wait until a model is copied; exit code 1 if that failed, 4 if it still runs after --timeout.
+
+    --region is the one that is copied to.
+    """
+    handle = settings.session().copy_job(job)
+    wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
+
+
+@command.command("inspect")
+@click.argument("where", metavar="DIR|S3_URI")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(["model-import", "lmi", "vllm", "tgi"]),
+    help="Leave with exit code 2 if this target refuses the model; may be repeated.",
+)
+@common_options
+def inspect(settings: Settings, where: str, targets: tuple[TargetName, ...]) -> int:
+    """Say what a model's directory holds, what is wrong with it, and who takes it.
+
+    Reads config files and the headers of the weights, never the weights. --region is where Custom Model Import is
+    meant; without it, any region that has it will do.
+    """
+    from bedrock_distill.resources.model_inspection import inspect_model
+
+    session = settings.session() if "://" in where else None
+    report = inspect_model(where, session=session, region=settings.region, catalog=settings.catalog)
+    settings.emit(report.to_dict(), lambda: str(report))
+    refusing = [target for target in targets if not report.verdict(target).ok]
+    for target in refusing:
+        settings.note(f"{report.titles.get(target, target)} refuses it.")
+    return 2 if refusing else 0

@@ -6,7 +6,7 @@ Families name the same number differently, so each has a list of names, the comm
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bedrock_distill.errors import DataError, Offence
 from bedrock_distill.models.headers import BITS
@@ -40,7 +40,7 @@ _PACKED = ("qweight", "weight_packed", "_blocks")
 """How the names of tensors end that hold several quantized weights in each element."""
 _AUXILIARY = (
     "scales", "qzeros", "g_idx", "weight_scale", "weight_scale_inv", "input_scale", "weight_zero_point",
-    "weight_shape", "absmax", "quant_map", "nested_offset", "SCB", "weight_format", "k_scale", "v_scale",
+    "weight_shape", "absmax", "quant_map", "nested_absmax", "nested_quant_map", "nested_offset", "SCB", "weight_format", "k_scale", "v_scale",
 )  # fmt: skip
 """How the names of tensors end that a quantized weight needs beside it, and that are no weights."""
 
@@ -63,6 +63,8 @@ def read_shape(
     layers, hidden = _number(text, "layers"), _number(text, "hidden")
     heads, experts = _number(text, "heads"), _number(text, "experts", 0)
     intermediate = _number(text, "intermediate", 4 * hidden)
+    if hidden < heads:
+        raise _wrong("num_attention_heads", f"is {heads}, more than the hidden_size of {hidden}")
     windowed = _windowed_layers(text, layers)
     return ModelShape(
         architecture=architecture,
@@ -79,7 +81,7 @@ def read_shape(
         dtype=_dtype(text, tensors),
         quantization=quantization,
         experts=experts,
-        sliding_window=text.get("sliding_window") if windowed else None,
+        sliding_window=text["sliding_window"] if windowed else None,
         full_layers=layers - windowed if windowed else None,
         latent=_latent(text),
     )
@@ -100,7 +102,7 @@ def quantization_of(config: Mapping[str, Any]) -> Quantization | None:
         (
             value
             for value in (said.get("bits"), said.get("w_bit"), said.get("nbits"), inner.get("num_bits"))
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0
+            if _is_count(value)
         ),
         _bits_by_method(method, said),
     )
@@ -114,7 +116,7 @@ def quantization_of(config: Mapping[str, Any]) -> Quantization | None:
         block[-1] if isinstance(block, list) and block else None,
         32 if method == "mxfp4" else None,
     )
-    group = next((size for size in sizes if isinstance(size, int) and size > 0), None)
+    group = next((size for size in sizes if _is_count(size)), None)
     return Quantization(method=method, bits=bits, group_size=group)
 
 
@@ -129,7 +131,7 @@ def _number(text: Mapping[str, Any], what: str, default: int | None = None) -> i
         value = text.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not _is_count(value):
             raise _wrong(name, f"is {value!r}, and must be a whole number above zero")
         return value
     if default is None:
@@ -155,24 +157,27 @@ def _windowed_layers(text: Mapping[str, Any], layers: int) -> int:
     """Layers that see only a window of positions."""
     window, kind = text.get("sliding_window"), str(text.get("model_type", ""))
     # Qwen writes a window into every config, and uses it only where this switch is on.
-    if not isinstance(window, int) or not text.get("use_sliding_window", not kind.startswith("qwen")):
+    if not _is_count(window) or not text.get("use_sliding_window", not kind.startswith("qwen")):
         return 0
     types = text.get("layer_types")
     if isinstance(types, list):
-        return sum(1 for of in types if of == "sliding_attention")
+        return types[:layers].count("sliding_attention")
     if kind == "gemma2":
         return layers - layers // 2
     if kind.startswith("gemma3"):
         pattern = text.get("sliding_window_pattern", 6)
-        return layers - layers // pattern if isinstance(pattern, int) and pattern > 0 else 0
-    if isinstance(full := text.get("max_window_layers"), int):
-        return max(0, layers - full)
-    return layers
+        return layers - layers // pattern if _is_count(pattern) else 0
+    full = text.get("max_window_layers")
+    return max(0, layers - full) if _is_count(full) else layers
 
 
 def _latent(text: Mapping[str, Any]) -> int:
     rank, rotary = text.get("kv_lora_rank"), text.get("qk_rope_head_dim")
-    return rank + rotary if isinstance(rank, int) and isinstance(rotary, int) else 0
+    return rank + rotary if _is_count(rank) and _is_count(rotary) else 0
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _weights_in(tensor: Tensor, quantization: Quantization | None) -> int:

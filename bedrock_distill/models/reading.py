@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import DataError
@@ -44,7 +45,7 @@ _READERS = 8
 """Headers read at the same time: on S3 each takes two round trips, and a large model has a hundred files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """What was read of a model's directory."""
 
@@ -65,7 +66,7 @@ class Contents:
         """`config.json`; empty where there is none."""
         return self.documents.get(CONFIG, {})
 
-    @property
+    @cached_property
     def text_config(self) -> Mapping[str, Any]:
         """The part of the config that describes the language model: in multimodal models it has a place of its own."""
         nested = (self.config.get(name) for name in ("text_config", "llm_config", "language_config"))
@@ -78,12 +79,12 @@ class Contents:
         named = self.config.get("architectures")
         return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
-    @property
+    @cached_property
     def top(self) -> tuple[str, ...]:
         """Names of the files that lie in the directory itself."""
         return tuple(name for name in self.sizes if "/" not in name)
 
-    @property
+    @cached_property
     def shards(self) -> Mapping[str, str]:
         """Tensor -> file, as the index says; empty where there is no index or it is malformed."""
         placed = self.documents.get(INDEX, {}).get("weight_map")
@@ -91,7 +92,7 @@ class Contents:
             return {}
         return placed
 
-    @property
+    @cached_property
     def weight_files(self) -> tuple[str, ...]:
         """The safetensors files that a loader takes: what the index names, else `model.safetensors`, else all."""
         present = [name for name in self.top if is_weights(name)]
@@ -103,7 +104,7 @@ class Contents:
         # Mistral's own releases hold the same weights a second time, under this name.
         return tuple(name for name in present if not name.startswith("consolidated")) or tuple(present)
 
-    @property
+    @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """Every tensor of those files."""
         return tuple(

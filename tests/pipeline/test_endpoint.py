@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 
 import boto3
@@ -256,18 +255,26 @@ def test_scaled_to_zero_it_has_all_that_it_needs_and_answers(session, wanted, le
     assert left()["components"] == left()["targets"] == left()["endpoints"] == left()["models"] == 0
 
 
-def test_an_asynchronous_endpoint_writes_its_answers_to_s3(session, wanted):
+def test_an_asynchronous_endpoint_answers_through_s3(session, wanted):
+    at_once = session.deploy(wanted(name="at-once"))
     spec = wanted(asynchronous=bd.AsyncInference(output="s3://acme-ml/answers/"))
     session.apply(session.plan(spec)).wait()
-    boto3.client("s3").put_object(
-        Bucket="acme-ml",
-        Key="answers/ask.json",
-        Body=json.dumps({"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}),
-    )
-    answer = boto3.client("sagemaker-runtime").invoke_endpoint_async(
-        EndpointName="triage", InputLocation="s3://acme-ml/answers/ask.json", ContentType="application/json"
-    )
-    assert answer["OutputLocation"].startswith("s3://acme-ml/answers/")
+    target = session.async_model("triage")
+    pending = target.submit("Hello", **ASK)
+    reply = pending.result()
+    assert reply.text == at_once.chat("Hello", **ASK).text
+    assert pending.peek() == reply or pending.peek().text == reply.text
+    assert str(pending.output).startswith("s3://acme-ml/answers/")
+    with pytest.raises(SpecError, match="answers at once"):
+        session.async_model("at-once")
+
+
+def test_a_question_that_an_asynchronous_endpoint_cannot_answer_says_why(session, wanted):
+    spec = wanted(asynchronous=bd.AsyncInference(output="s3://acme-ml/answers/"))
+    session.apply(session.plan(spec)).wait()
+    pending = session.async_model("triage").submit("word " * 9000, **ASK)
+    with pytest.raises(ServiceError, match="InvokeEndpointAsync on triage"):
+        pending.result()
 
 
 @pytest.mark.parametrize(

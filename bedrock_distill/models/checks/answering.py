@@ -65,18 +65,24 @@ def check_template(subject: Subject) -> Iterator[Finding]:
         yield Finding.warning(
             "no-chat-template",
             "there is no chat template, and no target has a default: chats fail, or reach the model as bare text. "
-            "Save the one it was trained with as chat_template.jinja, unless it is only asked to complete text",
+            "Write the one it was trained with into tokenizer_config.json, which every target reads, unless the model is "
+            "only asked to complete text",
         )
-    elif len(found) > 1 and all(template == found[next(iter(found))] for template in found.values()):
-        yield Finding.note(
-            "same-chat-templates", f"the same chat template is in {', '.join(found)}: one would do"
-        )
-    elif len(found) > 1:
+    if len({str(template) for template in found.values()}) > 1:
         yield Finding.warning(
             "several-chat-templates",
             f"{', '.join(found)} hold different chat templates: the first counts, and runtimes that do not know it take "
-            "another. Keep one",
+            "another. Keep one, or write the same into all",
         )
+    for target in subject.targets:
+        read = target.template_files or tuple(found)
+        if found and not any(name in found for name in read):
+            yield Finding.warning(
+                "template-unread",
+                f"{target.title} looks for a chat template in {' and '.join(read)}, and this one is in "
+                f"{', '.join(found)}: copy it there too, or chats fail",
+                (target.name,),
+            )
     if TEMPLATE_JSON in contents.documents and TEMPLATE_JSON not in found:
         yield Finding.warning(
             "bad-chat-template", f'{TEMPLATE_JSON} has no template under "chat_template": it does nothing'

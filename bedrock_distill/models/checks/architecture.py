@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check_architecture", "check_code", "check_limits", "check_quantization"]
 
 _NOT_GENERATIVE = re.compile(
-    r"(?<!LMHead)Model$|For(SequenceClassification|TokenClassification|QuestionAnswering|MaskedLM|MultipleChoice|"
+    r"(?<!LMHead)(?<!Chat)(?<!LM)Model$|For(SequenceClassification|TokenClassification|QuestionAnswering|MaskedLM|MultipleChoice|"
     r"ImageClassification|RewardModel)\w*$"
 )
 """Classes that end in vectors or scores, and not in text."""
@@ -38,7 +38,9 @@ def check_architecture(subject: Subject) -> Iterator[Finding]:
         return
     if not contents.config.get("model_type"):
         yield Finding.error("no-model-type", 'config.json: model_type is missing: add it, such as "llama"')
-    if _NOT_GENERATIVE.search(name) or "modules.json" in contents.sizes:
+    # Sentence Transformers makes embedding models of classes that otherwise answer, and leaves this file beside them.
+    embeds = "modules.json" in contents.sizes
+    if embeds or (subject.known is None and _NOT_GENERATIVE.search(name)):
         text = f"{name} gives vectors or scores and not text"
         yield Finding.error("not-generative", f"{text}: it cannot be chatted with", ("model-import", "tgi"))
         yield Finding.warning(

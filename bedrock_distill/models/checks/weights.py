@@ -111,7 +111,6 @@ def check_tensors(subject: Subject) -> Iterator[Finding]:
     # Of a model with unreadable or missing files, the rest would be reported as missing a second time.
     if shape is None or not tensors or contents.broken or _incomplete(contents):
         return
-    text = contents.text_config
     layers = {int(found[1]) for tensor in tensors if (found := _LAYER.search(tensor.name))}
     if layers and len(layers) < shape.layers:
         yield Finding.error(
@@ -129,7 +128,8 @@ def check_tensors(subject: Subject) -> Iterator[Finding]:
             "fails. Set vocab_size to the rows, or save model and config together",
         )
     heads = any(tensor.name.endswith(_HEAD) for tensor in tensors)
-    if embedding is not None and text.get("tie_word_embeddings") is False and not heads:
+    tied = contents.config.get("tie_word_embeddings", contents.text_config.get("tie_word_embeddings"))
+    if embedding is not None and tied is False and not heads:
         yield Finding.error(
             "head-missing",
             "config.json says that the output layer is not tied to the embeddings, and the files hold no "
@@ -147,11 +147,12 @@ def _check_type(subject: Subject) -> Iterator[Finding]:
     if shape is None:
         return
     said = text.get("torch_dtype") or text.get("dtype")
-    if isinstance(said, str) and said.removeprefix("torch.") != shape.dtype and shape.quantization is None:
+    stated = said.removeprefix("torch.") if isinstance(said, str) else "auto"
+    if stated not in {"auto", shape.dtype} and shape.quantization is None:
         yield Finding.warning(
             "dtype-differs",
-            f"config.json says {said} and the weights are {shape.dtype}: loaders convert, which takes time, and "
-            f"memory is planned for one of the two. Save the model as {said}",
+            f"config.json says {stated} and the weights are {shape.dtype}: loaders convert, which takes time, and "
+            f"memory is planned for one of the two. Save the model as {stated}",
         )
     if shape.dtype == "float32" and shape.quantization is None:
         yield Finding.warning(

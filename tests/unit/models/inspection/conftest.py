@@ -31,6 +31,7 @@ TOKENIZER = {
     "tokenizer_class": "PreTrainedTokenizerFast",
     "eos_token": "</s>",
     "added_tokens_decoder": {"2": {"content": "</s>", "special": True}},
+    "chat_template": "{{ messages }}",
 }
 TENSORS = {
     "model.embed_tokens.weight": ("BF16", (64, 16)),

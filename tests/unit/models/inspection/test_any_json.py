@@ -101,3 +101,17 @@ def test_any_change_to_a_sound_config_ends_in_a_report(changes):
     assert all(len(set(finding.targets)) == len(finding.targets) > 0 for finding in report.findings)
     for target in ("model-import", "lmi", "vllm", "tgi"):
         assert report.verdict(target).ok is not bool(report.verdict(target).reasons)
+    if (shape := report.shape) is not None:
+        numbers = (
+            shape.layers,
+            shape.hidden,
+            shape.heads,
+            shape.kv_heads,
+            shape.head_dim,
+            shape.vocab,
+            shape.context,
+        )
+        assert min(numbers) > 0
+        assert shape.full_layers is None or 0 <= shape.full_layers <= shape.layers
+        assert shape.sliding_window is None or shape.sliding_window > 0
+        assert (shape.full_layers is None) == (shape.sliding_window is None)

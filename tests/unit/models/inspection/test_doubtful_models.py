@@ -53,13 +53,16 @@ def broken_link(model, made):
 
 
 def no_template(model, made):
-    model.remove("chat_template.jinja")
+    model.remove("chat_template.jinja").change("tokenizer_config.json", "chat_template")
+
+
+def template_in_a_new_place(model, made):
+    model.change("tokenizer_config.json", "chat_template")
 
 
 def two_templates(model, made):
-    model.change("tokenizer_config.json", chat_template="{{ messages }}").write(
-        "chat_template.json", {"chat_template": "x"}
-    )
+    model.change("tokenizer_config.json", chat_template="{{ messages }}")
+    model.write("chat_template.json", {"chat_template": "x"})
 
 
 def template_without_a_template(model, made):
@@ -136,6 +139,7 @@ def no_head_dim(model, made):
         (folder, "subfolders", "original/params.json (2 bytes): files in folders"),
         (broken_link, "empty-file", "merges.txt is empty, or a link that leads nowhere"),
         (no_template, "no-chat-template", "there is no chat template"),
+        (template_in_a_new_place, "template-unread", "TGI looks for a chat template in chat_template.json and tokenizer_config.json, and this one is in chat_template.jinja"),
         (two_templates, "several-chat-templates", "chat_template.jinja, chat_template.json, tokenizer_config.json hold different chat templates: the first counts"),
         (template_without_a_template, "bad-chat-template", 'no template under "chat_template"'),
         (named_templates, "named-chat-templates", "several named chat templates"),
@@ -161,9 +165,3 @@ def test_what_may_go_wrong_is_warned_of_and_not_refused(model, made, change, cod
     found = [finding for finding in report.findings if finding.code == code]
     assert any(said in finding.text for finding in found), report
     assert all(finding.severity == "warning" for finding in found)
-
-
-def test_the_same_chat_template_in_two_files_is_only_noted(model):
-    model.change("tokenizer_config.json", chat_template="{{ messages }}")
-    (found,) = model.report(region="us-east-1").findings
-    assert (found.code, found.severity) == ("same-chat-templates", "note")

@@ -127,3 +127,9 @@ def test_a_catalog_of_the_sessions_is_used(put, local_cloud, tmp_path):
     report = inspect_model(uri, session=local_cloud.session(catalog=override))
     assert not report.verdict("vllm").ok
     assert json.dumps(report.to_dict())
+
+
+def test_a_read_that_fails_in_passing_is_tried_again(put, local_cloud, local_session):
+    uri = put()
+    local_cloud.faults.add(Fault(operation="GetObject", status=503, times=2))
+    assert inspect_model(uri, session=local_session, region="us-east-1").findings == ()

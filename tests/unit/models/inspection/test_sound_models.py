@@ -8,7 +8,7 @@ import pytest
 
 from bedrock_distill.catalog import load_catalog
 from bedrock_distill.errors import DataError, SpecError
-from bedrock_distill.models import Folder, inspect
+from bedrock_distill.models import Folder, files, inspect
 
 CATALOG = load_catalog()
 IMPORTABLE = [row.name for row in CATALOG.architectures if row.model_import == "yes"]
@@ -178,15 +178,36 @@ def test_quantization_is_read_as_each_method_writes_it(model, config, expected):
     assert (found.method, found.bits, found.group_size) == expected
 
 
-def test_packed_weights_are_counted_as_the_weights_they_stand_for(model, made):
-    packed = {
-        "model.layers.0.self_attn.q_proj.qweight": ("I32", (16, 2)),  # 8 weights of 4 bits in each
-        "model.layers.0.self_attn.q_proj.qzeros": ("I32", (1, 2)),
-        "model.layers.0.self_attn.q_proj.scales": ("F16", (1, 16)),
-    }
-    unpacked = {name: kind for name, kind in made.tensors.items() if "layers.0" not in name}
-    model.config(quantization_config={"quant_method": "awq", "bits": 4, "group_size": 16})
-    assert model.tensors(unpacked | packed).report().shape.parameters == 1552
+Q = "model.layers.0.self_attn.q_proj."
+
+
+@pytest.mark.parametrize(
+    ("config", "packed"),
+    [
+        ({"quant_method": "awq", "bits": 4}, {"qweight": ("I32", (16, 2)), "qzeros": ("I32", (1, 2)), "scales": ("F16", (1, 16))}),
+        ({"quant_method": "gptq", "bits": 8}, {"qweight": ("I32", (4, 16)), "g_idx": ("I32", (16,)), "scales": ("F16", (1, 16))}),
+        ({"quant_method": "fp8"}, {"weight": ("F8_E4M3", (16, 16)), "weight_scale_inv": ("F32", (1, 1))}),
+        (
+            {"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": {"num_bits": 4}}}},
+            {"weight_packed": ("I32", (16, 2)), "weight_scale": ("BF16", (16, 1)), "weight_shape": ("I64", (2,))},
+        ),
+        (
+            {"quant_method": "bitsandbytes", "load_in_4bit": True},
+            {"weight": ("U8", (128, 1)), "weight.absmax": ("U8", (4,)), "weight.quant_map": ("F32", (16,)),
+             "weight.nested_absmax": ("F32", (1,)), "weight.quant_state.bitsandbytes__nf4": ("U8", (80,))},
+        ),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, {"weight": ("I8", (16, 16)), "SCB": ("F32", (16,))}),
+        ({"quant_method": "mxfp4"}, {"proj_blocks": ("U8", (8, 1, 16)), "proj_scales": ("U8", (8, 1))}),
+    ],
+    ids=lambda value: value.get("quant_method"),
+)  # fmt: skip
+def test_packed_weights_are_counted_as_the_weights_they_stand_for(model, made, config, packed):
+    """A layer of 16 by 16 weights, as each method stores it."""
+    unpacked = {name: kind for name, kind in made.tensors.items() if not name.startswith(Q)}
+    model.config(quantization_config=config)
+    shape = model.tensors(unpacked | {Q + name: kind for name, kind in packed.items()}).report().shape
+    assert shape.parameters == 1552
+    assert shape.dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -203,3 +224,36 @@ def test_packed_weights_are_counted_as_the_weights_they_stand_for(model, made):
 def test_layers_that_see_a_window_are_told_from_those_that_see_all(model, config, windowed):
     shape = model.config(**config).report().shape
     assert (shape.sliding_window, shape.full_layers) == windowed
+
+
+def test_a_language_models_chat_class_is_no_embedding_model(model):
+    codes = {finding.code for finding in model.config(architectures=["InternVLChatModel"]).report().findings}
+    assert codes == {"architecture", "architecture-unknown", "regions"}
+
+
+def test_the_length_of_a_model_without_positions_is_its_tokenizers(model):
+    model.config("max_position_embeddings").change("tokenizer_config.json", model_max_length=4096)
+    assert model.report().shape.context == 4096
+    unlimited = model.change("tokenizer_config.json", model_max_length=10**30).report()
+    assert unlimited.shape is None
+
+
+def test_a_directory_of_too_many_files_is_no_model(model, monkeypatch):
+    monkeypatch.setattr(files, "MOST_FILES", 5)
+    with pytest.raises(DataError, match="holds more than 5 files, so it is not one model's directory"):
+        model.report()
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_that_names_it(model):
+    model.remove("config.json")
+    (model.path / "config.json").symlink_to("nowhere")
+    (found,) = model.found("bad-json")
+    assert "config.json: cannot be read: No such file or directory" in found
+
+
+def test_an_index_beside_the_only_file_is_checked_like_any_other(model, made):
+    model.write(
+        "model.safetensors.index.json",
+        made.index(dict.fromkeys(made.tensors, "model.safetensors"), total=3104),
+    )
+    assert model.report(region="us-east-1").findings == ()
