@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.errors import NotFoundError, ServiceError
+from bedrock_distill.errors import JobFailedError, NotFoundError, ServiceError
+from bedrock_distill.resources.endpoint.advice import advice_for
 from bedrock_distill.resources.endpoint.removal import remove_endpoint
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 from bedrock_distill.uris import Arn
@@ -156,9 +157,17 @@ class LiveEndpoint:
             pending = status.pending or pending
             return status
 
-        return wait_until_over(
-            look, what=_ENDPOINT, clock=self.clients.clock, timeout_s=timeout_s, on_change=on_change
-        )
+        try:
+            return wait_until_over(
+                look, what=_ENDPOINT, clock=self.clients.clock, timeout_s=timeout_s, on_change=on_change
+            )
+        except JobFailedError as error:
+            advice = advice_for(error.reason)
+            if not advice:
+                raise
+            raise JobFailedError(
+                f"{error.message} {advice}", arn=error.arn, status=error.status, reason=error.reason
+            ) from error
 
     def logs(self, *, limit: int = 100) -> list[str]:
         """The newest lines that the container has written, the oldest first; none where it has written nothing."""
