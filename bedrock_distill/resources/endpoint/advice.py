@@ -20,13 +20,17 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"ping health check", re.IGNORECASE),
-        "The server did not come up: its log says why. Without any log, host image and CUDA version do not match, or the "
-        "model took longer than startup_timeout_s to load.",
+        (
+            "The server did not come up: its log says why. Without any log, host image and CUDA version do not match, or the "
+            "model took longer than startup_timeout_s to load."
+        ),
     ),
     (
         re.compile(r"download|model data|s3", re.IGNORECASE),
-        "The model did not arrive: the role must be able to read the prefix (and use its KMS key), and download_timeout_s must "
-        "suffice for its bytes.",
+        (
+            "The model did not arrive: the role must be able to read the prefix (and use its KMS key), and download_timeout_s "
+            "must suffice for its bytes."
+        ),
     ),
     (
         re.compile(r"image|ecr|pull", re.IGNORECASE),
