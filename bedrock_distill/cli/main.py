@@ -31,7 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("bedrock_distill.cli.plan", "Say what a job file would do and cost, without doing it."),
     "apply": ("bedrock_distill.cli.apply", "Do what a plan says, once, however often it is called."),
     "jobs": ("bedrock_distill.cli.jobs", "List, show, wait for and stop distillation jobs."),
-    "models": ("bedrock_distill.cli.models", "List, show and delete custom models."),
+    "models": (
+        "bedrock_distill.cli.models",
+        "List, show, copy and delete custom models; inspect a model's directory.",
+    ),
     "deploy": ("bedrock_distill.cli.deploy", "Deploy a custom model on demand; list and delete deployments."),
     "import": (
         "bedrock_distill.cli.imports",
@@ -41,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bedrock_distill.cli.provisioned",
         "Buy provisioned throughput for a model; list, change and end it.",
     ),
+    "endpoints": (
+        "bedrock_distill.cli.endpoints",
+        "Serve a model on a SageMaker endpoint; size, list, update and delete endpoints.",
+    ),
     "harvest": ("bedrock_distill.cli.harvest", "List, show, wait for and stop harvests on EMR Serverless."),
     "logs": ("bedrock_distill.cli.logs", "Switch model invocation logging on and off, and see what it does."),
     "chat": ("bedrock_distill.cli.chat", "Send one prompt to a model or deployment and print the answer."),
@@ -48,6 +55,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bedrock_distill.cli.evaluate",
         "Measure a student against its teacher, with a gate for CI.",
     ),
+    "ls": (
+        "bedrock_distill.cli.ls",
+        "List all that serves or is kept in the region, and what it is billed by.",
+    ),
+    "sweep": ("bedrock_distill.cli.sweep", "Delete what specs of a name have made and is billed for."),
     "local": ("bedrock_distill.cli.local", "Run the local cloud for other processes."),
     "catalog": ("bedrock_distill.cli.catalog", "Show the models, pairs and quotas this version knows."),
 }

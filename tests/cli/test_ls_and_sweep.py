@@ -1,0 +1,85 @@
+"""What there is and what it costs, and an end to it."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+import bedrock_distill as bd
+from bedrock_distill.local import Cloud
+
+
+@pytest.fixture
+def cloud():
+    with Cloud() as cloud:
+        cloud.bucket("local-bucket")
+        yield cloud
+
+
+@pytest.fixture
+def served(cloud, student_dir):
+    """An imported model and an endpoint from specs named `triage`, an endpoint of another name, and one that is not ours."""
+    session = cloud.session()
+    where = {"model": str(student_dir), "staging": "s3://local-bucket/"}
+    session.apply(session.plan(bd.ModelImport(name="triage", **where))).wait()
+    for name in ("triage", "other", "strange"):
+        session.apply(session.plan(bd.Endpoint(name=name, **where))).wait()
+    sagemaker = boto3.client("sagemaker")
+    arn = sagemaker.describe_endpoint(EndpointName="strange")["EndpointArn"]
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=["bedrock-distill"])
+    return session
+
+
+def listed(run, *arguments):
+    code, out, _ = run("ls", *arguments, "--output", "json")
+    assert code == 0
+    return {(item["kind"], item["name"].partition("-")[0]): item for item in json.loads(out)}
+
+
+def test_ls_shows_what_was_made_with_what_it_is_billed_by(served, run):
+    items = listed(run)
+    assert set(items) == {("endpoint", "triage"), ("endpoint", "other"), ("imported model", "triage")}
+    assert items["endpoint", "triage"]["bills"] == "the hour, used or not"
+    assert items["imported model", "triage"]["made_by"] == "triage"
+    assert ("endpoint", "strange") in listed(run, "--all")
+    _, out, _ = run("ls")
+    assert "billed by" in out
+
+
+def test_ls_of_an_empty_account_is_an_empty_list(run):
+    assert listed(run) == {}
+
+
+def test_sweep_deletes_what_one_name_has_made_and_nothing_else(served, run):
+    code, out, _ = run("sweep", "triage", "--dry-run")
+    assert code == 0
+    assert "endpoint triage" in out
+    assert len(listed(run)) == 3
+    code, _, err = run("sweep", "triage")
+    assert code == 2
+    assert "--yes" in err
+    code, out, _ = run("sweep", "triage", "--keep-models", "--yes")
+    assert (code, out.splitlines()) == (0, ["Deleted endpoint triage"])
+    code, _, _ = run("sweep", "triage", "--yes")
+    assert code == 0
+    assert set(listed(run, "--all")) == {("endpoint", "other"), ("endpoint", "strange")}
+
+
+def test_sweep_of_a_name_that_made_nothing_deletes_nothing(served, run):
+    code, out, _ = run("sweep", "nobody", "--yes", "--output", "json")
+    assert (code, json.loads(out)) == (0, [])
+    assert len(listed(run)) == 3
+
+
+def test_what_cannot_be_deleted_is_told_and_the_rest_is_deleted(served, run):
+    throughput = bd.ProvisionedThroughput(
+        name="triage", model="amazon.nova-micro-v1:0:128k", commitment="OneMonth", accept_hourly_cost=True
+    )
+    served.apply(served.plan(throughput)).wait()
+    code, out, err = run("sweep", "triage", "--yes")
+    assert code == 5
+    assert "commitment" in err.lower()
+    assert "Deleted endpoint triage" in out
+    assert set(listed(run)) == {("endpoint", "other"), ("provisioned throughput", "triage")}
