@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bedrock_distill.local.world import World
     from bedrock_distill.train.generation import Generator
 
-__all__ = ["STANDS_FOR", "Generators", "base_dir", "is_student", "size_for", "weights_dir"]
+__all__ = ["STANDS_FOR", "Generators", "base_dir", "imported_dir", "is_student", "size_for", "weights_dir"]
 
 STANDS_FOR: Mapping[str, str] = MappingProxyType(
     {
@@ -85,9 +85,15 @@ def base_dir(world: World, model_id: str) -> Path:
 
 def weights_dir(world: World, model_arn: str) -> Path:
     """Where a custom model's trained weights lie, or will lie: one directory for each ARN, not made here."""
-    token = model_arn.rpartition("/")[2]
-    digest = hashlib.sha256(model_arn.encode()).hexdigest()[:8]
-    return world.workdir / "custom-models" / f"{token}-{digest}"
+    return world.workdir / "custom-models" / _folder_of(model_arn)
+
+
+def imported_dir(world: World, model_arn: str) -> Path:
+    """Where an imported model's files lie, or will lie: one directory for each ARN, not made here."""
+    return world.workdir / "imported-models" / _folder_of(model_arn)
+
+
+_CLOSED = "The local cloud is closed."
 
 
 class Generators:
@@ -98,6 +104,8 @@ class Generators:
 
     def __init__(self) -> None:
         self._loaded: dict[Path, Generator] = {}
+        self._turns: dict[Path, threading.Lock] = {}
+        """Held while a directory is loaded: who asks for it meanwhile waits, who asks for another does not."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -110,12 +118,17 @@ class Generators:
         from bedrock_distill.train.generation import Generator  # noqa: PLC0415 - loads torch
 
         with self._lock:
-            if self._closed:
-                raise RuntimeError("The local cloud is closed.")
-            found = self._loaded.get(directory)
+            turn = self._turns.setdefault(directory, threading.Lock())
+        with turn:
+            found = self._find(directory)
             if found is None:
-                found = self._loaded[directory] = Generator(directory)
-            return found
+                found = Generator(directory)
+                with self._lock:
+                    self._loaded[directory] = found
+        if self._closed:  # it was closed meanwhile, and may have missed what has just been loaded
+            found.close()
+            raise RuntimeError(_CLOSED)
+        return found
 
     def close(self) -> None:
         """Unload everything."""
@@ -124,6 +137,18 @@ class Generators:
             loaded, self._loaded = list(self._loaded.values()), {}
         for generator in loaded:
             generator.close()
+
+    def _find(self, directory: Path) -> Generator | None:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(_CLOSED)
+            return self._loaded.get(directory)
+
+
+def _folder_of(model_arn: str) -> str:
+    token = model_arn.rpartition("/")[2]
+    digest = hashlib.sha256(model_arn.encode()).hexdigest()[:8]
+    return f"{token}-{digest}"
 
 
 def _plain_id(model_id: str) -> str:

@@ -50,7 +50,7 @@ class Generator:
 
     def generate(
         self,
-        records: Sequence[Record],
+        records: Sequence[Record | str],
         *,
         max_tokens: int,
         temperature: float = 0.0,
@@ -58,10 +58,10 @@ class Generator:
         stop: Sequence[str] = (),
         seed: int = 0,
     ) -> list[Generated]:
-        """One answer per record, in order.
+        """One answer per prompt, in order.
 
         Args:
-            records: Prompts; a completion at the end is not read.
+            records: Prompts; a completion at the end is not read. A text is gone on with as it stands.
             max_tokens: Most tokens to generate for each.
             temperature: 0 takes the likeliest token always.
             top_p: Draw only from the likeliest tokens that together reach this probability.
@@ -80,7 +80,7 @@ class Generator:
 
     def stream(
         self,
-        record: Record,
+        record: Record | str,
         *,
         max_tokens: int,
         temperature: float = 0.0,
@@ -99,8 +99,8 @@ class Generator:
         self._worker.submit([request])
         return _pieces(request)
 
-    def count_tokens(self, record: Record) -> int:
-        """Tokens of the prompt, chat template included, as `generate` counts them."""
+    def count_tokens(self, record: Record | str) -> int:
+        """Tokens of the prompt, with the chat template of a record, as `generate` counts them."""
         return len(self._worker.encode(record))
 
     def close(self) -> None:

@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForSeq2SeqLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from bedrock_distill.errors import SpecError
 from bedrock_distill.train.attention import register_float32_attention
 from bedrock_distill.train.compat import DTYPE, quiet, rope_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bedrock_distill.train.config import StudentSize
 
-__all__ = ["load_model", "prune_layers", "random_student", "use_float32_attention"]
+__all__ = ["load_model", "load_speaker", "prune_layers", "random_student", "use_float32_attention"]
 
 
 def random_student(
@@ -67,9 +74,31 @@ def load_model(model_dir: Path, *, field: str = "init_dir") -> Any:
     Raises:
         SpecError: There is no such model; `field` is what the message names.
     """
+    return _load(model_dir, lambda _config: AutoModelForCausalLM, field)
+
+
+def load_speaker(model_dir: Path, *, field: str = "model_dir") -> Any:
+    """Load whatever answers text with text: a causal LM, an encoder-decoder, or a model of images too, asked text alone.
+
+    Raises:
+        SpecError: There is no such model; `field` is what the message names.
+    """
+
+    def kind(config: Any) -> Any:
+        if getattr(config, "is_encoder_decoder", False):
+            return AutoModelForSeq2SeqLM
+        names = config.architectures or ()
+        sees = any(name.endswith("ForConditionalGeneration") for name in names)
+        return AutoModelForImageTextToText if sees else AutoModelForCausalLM
+
+    return _load(model_dir, kind, field)
+
+
+def _load(model_dir: Path, kind: Callable[[Any], Any], field: str) -> Any:
     try:
         with quiet():
-            return AutoModelForCausalLM.from_pretrained(
+            config = AutoConfig.from_pretrained(str(model_dir), local_files_only=True)
+            return kind(config).from_pretrained(
                 str(model_dir), local_files_only=True, **{DTYPE: torch.float32}
             )
     except (OSError, ValueError, KeyError) as error:

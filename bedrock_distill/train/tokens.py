@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -26,6 +27,7 @@ __all__ = [
     "learn_tokenizer",
     "load_tokenizer",
     "prompt_text",
+    "raw_ids",
     "same_words",
     "token_ids",
 ]
@@ -114,11 +116,23 @@ def load_tokenizer(model_dir: Path) -> Any:
 
 
 def prompt_text(tokenizer: Any, record: Record) -> str:
-    """The prompt as the model reads it, up to where its answer begins."""
+    """The prompt as the model reads it, up to where its answer begins.
+
+    Raises:
+        SpecError: The chat template does not take such a conversation.
+    """
     messages = [{"role": message.role, "content": message.text} for message in record.prompt.messages]
     if record.system_text is not None:
         messages.insert(0, {"role": "system", "content": record.system_text})
-    text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    try:
+        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise SpecError(
+            f"the model's chat template refuses a conversation of {roles}: {error}; write one that it takes",
+            field="chat_template",
+            value=roles,
+        ) from error
     return text
 
 
@@ -126,6 +140,13 @@ def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Ids of each text, with nothing added: the chat template has said all that belongs there."""
     encoded: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return encoded
+
+
+def raw_ids(tokenizer: Any, text: str) -> list[int]:
+    """Ids of a text that is to be gone on with: what the tokenizer puts before every text, but not twice."""
+    begun = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+    ids: list[int] = tokenizer(text, add_special_tokens=not begun)["input_ids"]
+    return ids
 
 
 def end_ids(tokenizer: Any, model: Any) -> frozenset[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from botocore import xform_name
 from bedrock_distill.catalog import load_catalog
 from bedrock_distill.local.services.bedrock import Bedrock, arns
 from bedrock_distill.local.services.bedrock.foundation_models import FoundationModels
+from bedrock_distill.local.students import weights_dir
 
 _stage = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "bedrock_stage.py"))
 open_stage, StubTrainer, ACCOUNT = (_stage[name] for name in ("open_stage", "StubTrainer", "ACCOUNT"))
@@ -96,7 +98,9 @@ def kept():
         return {"bedrock": Recorder(Bedrock(world, trainer=trainer), answers)}
 
     with open_stage(clock="polls", services=services) as stage:
-        stage.bedrock.meta.events.register("after-call.bedrock", answers.note_status)
+        stage.west = stage.cloud.boto3_session("us-west-2").client("bedrock")
+        for client in (stage.bedrock, stage.west):
+            client.meta.events.register("after-call.bedrock", answers.note_status)
         tour(stage.ready(), trainer)
     return answers
 
@@ -153,6 +157,9 @@ def tour(stage, trainer):
         bedrock.list_tags_for_resource(resourceARN=arn)
         bedrock.untag_resource(resourceARN=arn, tagKeys=["team"])
     walk_logging(stage)
+    walk_provisioned(stage, model, tuned, tags)
+    walk_copies(stage, model, tags)
+    walk_imports(stage, key, tags)
     bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier="live")
     bedrock.delete_custom_model(modelIdentifier="full-model")
 
@@ -169,6 +176,60 @@ def walk_deployment(stage):
     for _ in range(3):
         stage.bedrock.list_custom_model_deployments()
         stage.bedrock.get_custom_model_deployment(customModelDeploymentIdentifier="live")
+
+
+def walk_provisioned(stage, model, other, tags):
+    bedrock, name = stage.bedrock, {"provisionedModelId": "steady"}
+    arn = bedrock.create_provisioned_model_throughput(
+        modelUnits=1, provisionedModelName="steady", modelId=model, commitmentDuration="OneMonth", tags=tags
+    )["provisionedModelArn"]
+    for _ in range(2):
+        bedrock.list_provisioned_model_throughputs()
+        bedrock.get_provisioned_model_throughput(**name)
+    bedrock.update_provisioned_model_throughput(**name, desiredModelId=other)
+    for _ in range(2):
+        bedrock.list_provisioned_model_throughputs(maxResults=1)
+        bedrock.get_provisioned_model_throughput(**name)
+    bedrock.list_tags_for_resource(resourceARN=arn)
+    stage.cloud.clock.sleep(31 * 86_400)
+    bedrock.delete_provisioned_model_throughput(**name)
+
+
+def walk_copies(stage, model, tags):
+    bedrock = stage.west
+    key = stage.cloud.boto3_session("us-west-2").client("kms").create_key()["KeyMetadata"]["Arn"]
+    job = {
+        "jobArn": bedrock.create_model_copy_job(
+            sourceModelArn=model, targetModelName="copied", targetModelTags=tags, modelKmsKeyId=key
+        )["jobArn"]
+    }
+    for _ in range(2):
+        bedrock.list_model_copy_jobs()
+        bedrock.get_model_copy_job(**job)
+    bedrock.get_custom_model(modelIdentifier="copied")
+    shutil.rmtree(weights_dir(stage.world, model))
+    failed = bedrock.create_model_copy_job(sourceModelArn=model, targetModelName="never")["jobArn"]
+    for _ in range(2):
+        bedrock.get_model_copy_job(jobArn=failed)
+    bedrock.list_model_copy_jobs(maxResults=1)
+
+
+def walk_imports(stage, key, tags):
+    bedrock, vpc = stage.bedrock, {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    stage.importer()
+    stage.model_directory()
+    for name in ("brought", "broken"):
+        request = stage.import_request(
+            name, importedModelKmsKeyId=key, vpcConfig=vpc, jobTags=tags, importedModelTags=tags
+        )
+        bedrock.create_model_import_job(**request)
+        for _ in range(2):
+            bedrock.list_model_import_jobs()
+            bedrock.get_model_import_job(jobIdentifier=name)
+        stage.s3.delete_object(Bucket="acme", Key="models/tiny/config.json")
+    bedrock.get_imported_model(modelIdentifier="brought-model")
+    bedrock.list_imported_models()
+    bedrock.delete_imported_model(modelIdentifier="brought-model")
 
 
 def walk_logging(stage):
@@ -212,6 +273,13 @@ def test_the_tour_calls_every_operation_and_sees_every_state(kept):
     assert {each["status"] for each in deployments} == {"Creating", "Active"}
     updates = {each["updateDetails"]["updateStatus"] for each in deployments if "updateDetails" in each}
     assert updates == {"Updating", "UpdateCompleted"}
+    for name, never in (
+        ("GetProvisionedModelThroughput", {"Failed"}),
+        ("GetModelImportJob", set()),
+        ("GetModelCopyJob", set()),
+    ):
+        modelled = set(MODEL.operation_model(name).output_shape.members["status"].enum)
+        assert {answer["status"] for operation, answer in kept if operation == name} == modelled - never
 
 
 def test_each_operation_answers_with_its_own_http_status(kept):
@@ -231,6 +299,9 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
     model = arns.custom_model_arn(region, ACCOUNT, base, "0123456789ab")
     foundation = arns.foundation_model_arn(region, base)
     deployment = arns.deployment_arn(region, ACCOUNT, "0123456789ab")
+    imported = arns.imported_model_arn(region, ACCOUNT, "0123456789ab")
+    import_job = arns.import_job_arn(region, ACCOUNT, "0123456789ab")
+    provisioned = arns.provisioned_model_arn(region, ACCOUNT, "0123456789ab")
     carried = {
         "ModelCustomizationJobArn": job,
         "ModelCustomizationJobIdentifier": job,
@@ -241,6 +312,13 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
         "BaseModelIdentifier": foundation,
         "CustomModelDeploymentArn": deployment,
         "CustomModelDeploymentIdentifier": deployment,
+        "ImportedModelArn": imported,
+        "ImportedModelIdentifier": imported,
+        "ModelImportJobArn": import_job,
+        "ModelImportJobIdentifier": import_job,
+        "ProvisionedModelArn": provisioned,
+        "ProvisionedModelId": provisioned,
+        "ModelCopyJobArn": arns.copy_job_arn(region, ACCOUNT, "0123456789ab"),
         "BedrockModelId": base,
         "ModelName": arns.short_name(base),
     }
@@ -248,7 +326,7 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
         found for name, value in carried.items() for found in violations(MODEL.shape_for(name), value, name)
     ]
     for name, value in [("ModelArn", model), ("ModelArn", foundation)] + [
-        ("TaggableResourcesArn", arn) for arn in (job, model, deployment)
+        ("TaggableResourcesArn", arn) for arn in (job, model, deployment, imported, import_job, provisioned)
     ]:
         broken += violations(MODEL.shape_for(name), value, name)
     assert not broken

@@ -11,10 +11,13 @@ import pytest
 from botocore import xform_name
 
 from bedrock_distill.local.ids import Ids
+from bedrock_distill.local.services.application_autoscaling import ApplicationAutoScaling
 from bedrock_distill.local.services.bedrock import Bedrock
 from bedrock_distill.local.services.comprehend import Comprehend
 from bedrock_distill.local.services.emr_serverless import EmrServerless
 from bedrock_distill.local.services.runtime import BedrockRuntime
+from bedrock_distill.local.services.sagemaker import SageMaker
+from bedrock_distill.local.services.sagemaker_runtime import SageMakerRuntime
 
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "docs/explanation/local-cloud-fidelity.md").read_text("utf-8")
@@ -35,6 +38,9 @@ def test_every_served_operation_has_a_row():
         ("bedrock-runtime", BedrockRuntime),
         ("comprehend", Comprehend),
         ("emr-serverless", EmrServerless),
+        ("sagemaker", SageMaker(SimpleNamespace(ids=Ids()), None)),
+        ("sagemaker-runtime", SageMakerRuntime),
+        ("application-autoscaling", ApplicationAutoScaling),
     )
     for name, service in services:
         served = {

@@ -24,7 +24,17 @@ from bedrock_distill.local.gateway.patterns import matches
 
 _made_up = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "conftest.py"))["made_up"]
 
-SERVICES = ("bedrock", "bedrock-runtime", "comprehend", "emr-serverless")
+SERVICES = (
+    "application-autoscaling",
+    "bedrock",
+    "bedrock-runtime",
+    "comprehend",
+    "emr-serverless",
+    "sagemaker",
+    "sagemaker-runtime",
+)
+CODES = {"sagemaker-runtime": "ValidationError"}
+"""What a service calls a request that breaks its model, where it is not a ValidationException."""
 MISSING = object()
 WRONG_TYPES = {
     "structure": "text",
@@ -160,6 +170,8 @@ def send(client, operation, params, breach):
     def rewrite(params, **_):
         if place.get("location") == "querystring":
             params["url"] = re.sub(rf"\b{place['name']}=[^&]*", f"{place['name']}={bad}", params["url"])
+        elif place.get("location") == "header":
+            params["headers"][place["name"]] = str(bad)
         else:
             params["body"] = json.dumps(broken(json.loads(params["body"]), path, bad)).encode()
 
@@ -181,7 +193,7 @@ def test_what_the_model_forbids_is_refused_by_its_name(clients, service, operati
 
 
 def _is_refused(client, operation, params, breach):
-    """Whether it is refused as AWS would: with a ValidationException that names the member."""
+    """Whether it is refused as AWS would: with the service's own error for it, naming the member."""
     try:
         send(client, operation, params, breach)
     except ClientError as error:
@@ -190,4 +202,5 @@ def _is_refused(client, operation, params, breach):
         return False
     name = [step for step in breach[0] if isinstance(step, str)][-1]
     outcome = (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"])
-    return outcome == ("ValidationException", 400) and name in answer["Error"]["Message"]
+    code = CODES.get(client.meta.service_model.service_name, "ValidationException")
+    return outcome == (code, 400) and name in answer["Error"]["Message"]

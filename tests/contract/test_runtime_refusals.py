@@ -9,13 +9,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bedrock_distill.local.cloud import Cloud
+from bedrock_distill.local.services.bedrock.serving import ProvisionedModel
 from bedrock_distill.local.services.bedrock.state import Deployment, Tables
 
 PRO, MICRO = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 SONNET = "anthropic.claude-3-5-sonnet-20241022-v2:0"
 ACCOUNT = "arn:aws:bedrock:us-east-1:123456789012"
+FOUNDATION = f"arn:aws:bedrock:us-east-1::foundation-model/{MICRO}:128k"
 CUSTOM = f"{ACCOUNT}:custom-model/{MICRO}:128k/abcdefghijkl"
 NOT_READY = f"{ACCOUNT}:custom-model-deployment/notreadyyet0"
+CREATING = f"{ACCOUNT}:provisioned-model/notreadyyet0"
 
 VALIDATION, NOT_FOUND = "ValidationException", "ResourceNotFoundException"
 
@@ -49,6 +52,11 @@ def runtime(request):
                 description="",
                 phases=waiting,
             ),
+        )
+        row = {"arn": CREATING, "name": "steady", "serial": 3, "created": now, "phases": waiting}
+        tables.provisioned.put(
+            CREATING,
+            ProvisionedModel(**row, model_arn=CUSTOM, foundation_arn=FOUNDATION, units=1, commitment=""),
         )
         # botocore's own checks are off: what it would stop must be stopped by the cloud.
         config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
@@ -121,6 +129,22 @@ MODEL_IDS = {
         "was not found",
     ),
     "a deployment that is not active": (NOT_READY, VALIDATION, "not active yet"),
+    "a provisioned throughput that is not there": (
+        f"{ACCOUNT}:provisioned-model/abcdefghijkl",
+        NOT_FOUND,
+        "was not found",
+    ),
+    "a provisioned throughput that is being created": (CREATING, VALIDATION, "not in service yet"),
+    "a provisioned throughput by its name": (
+        "steady",
+        VALIDATION,
+        "The provided model identifier is invalid.",
+    ),
+    "a provisioned throughput of another region": (
+        CREATING.replace("us-east-1", "us-west-2"),
+        VALIDATION,
+        "The provided model identifier is invalid.",
+    ),
     "an empty id": (" ", VALIDATION, "regular expression pattern"),
 }
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable  # noqa: TC003 - dataclasses read it when the file is run by path
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bedrock_distill.local.cloud import Cloud
-from bedrock_distill.local.services.bedrock import Bedrock
-from bedrock_distill.local.services.bedrock.job_access import PROPAGATION_S
+from bedrock_distill.local.services.bedrock import Bedrock, job_access
 from bedrock_distill.local.services.bedrock.state import Tables
 from bedrock_distill.local.teachers import FunctionTeacher
 from bedrock_distill.local.world import TrainingSettings
@@ -114,7 +115,7 @@ class Stage:
         if document["Statement"]:
             self.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=json.dumps(document))
         if old:
-            known_since = self.cloud.clock.monotonic() - PROPAGATION_S
+            known_since = self.cloud.clock.monotonic() - job_access.PROPAGATION_S
             Tables(self.world, self.region).roles.put(made["Role"]["RoleId"], known_since)
         return made["Role"]["Arn"]
 
@@ -161,6 +162,39 @@ class Stage:
         self.prompts(count, **data)
         return self
 
+    def model_directory(self, prefix="models/tiny/", *, without=(), **files):
+        """A small model in S3: a file of another name or content in place of its own, or some left out."""
+        wanted = {**model_files(), **{name.replace("__", "."): body for name, body in files.items()}}
+        for name, body in wanted.items():
+            if name not in without:
+                self.put(prefix + name, body)
+        return self
+
+    def importer(self, name="importer", *, statements=None, **options):
+        """A role for model import jobs."""
+        trust = self.trust(
+            StringEquals={"aws:SourceAccount": ACCOUNT},
+            ArnEquals={"aws:SourceArn": f"arn:aws:bedrock:{self.region}:{ACCOUNT}:model-import-job/*"},
+        )
+        return self.role(name, trust=trust, statements=statements, **options)
+
+    @staticmethod
+    def import_request(name="bring", **changes):
+        """A request that works, once there are the role `importer` and the model's directory."""
+        request = {
+            "jobName": name,
+            "importedModelName": f"{name}-model",
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/importer",
+            "modelDataSource": {"s3DataSource": {"s3Uri": "s3://acme/models/tiny/"}},
+        }
+        return {key: value for key, value in {**request, **changes}.items() if value is not None}
+
+    def bring(self, name="bring", **changes):
+        """Import the directory; the job's description once it has ended."""
+        self.bedrock.create_model_import_job(**self.import_request(name, **changes))
+        assert self.cloud.clock.settle(60)
+        return self.bedrock.get_model_import_job(jobIdentifier=name)
+
     def create(self, name="triage", **changes):
         return self.bedrock.create_model_customization_job(**self.request(name, **changes))["jobArn"]
 
@@ -184,7 +218,8 @@ class Stage:
                 self.iam.delete_role_policy(RoleName=role["RoleName"], PolicyName=policy)
             self.iam.delete_role(RoleName=role["RoleName"])
         self.trainer.__init__()
-        shutil.rmtree(self.world.workdir / "custom-models", ignore_errors=True)
+        for folder in ("custom-models", "imported-models"):
+            shutil.rmtree(self.world.workdir / folder, ignore_errors=True)
         self.world.teachers, self.world.training = {TEACHER: FunctionTeacher(answer)}, TrainingSettings()
         return self
 
@@ -209,6 +244,17 @@ class Stage:
 
     def read(self, key):
         return self.s3.get_object(Bucket="acme", Key=key)["Body"].read()
+
+
+@functools.cache
+def model_files():
+    """The files of a small Llama with a chat template, as our trainer writes them."""
+    from bedrock_distill.train.base import make_base
+    from bedrock_distill.train.config import SIZES
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_base(SIZES["tiny"], Path(folder) / "model", seed=7)
+        return {path.name: path.read_bytes() for path in made.iterdir()}
 
 
 def answer(prompt):

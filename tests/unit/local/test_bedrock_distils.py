@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from botocore.config import Config
 
 from bedrock_distill.local.cloud import Cloud
 from bedrock_distill.local.students import weights_dir
@@ -22,7 +23,7 @@ def colour(prompt):
     return "red" if "7" in prompt.prompt_text else "blue"
 
 
-def test_a_student_is_trained_deployed_and_answers_from_its_own_weights():
+def test_a_student_is_trained_deployed_and_answers_from_its_own_weights_and_so_it_does_imported_unchanged():
     training = TrainingSettings(size="tiny", overrides={"steps": 60})
     with Cloud(teachers={TEACHER: colour}, training=training) as cloud:
         stage = Stage(cloud, None, "us-east-1")
@@ -38,13 +39,27 @@ def test_a_student_is_trained_deployed_and_answers_from_its_own_weights():
         arn = stage.bedrock.create_custom_model_deployment(
             modelDeploymentName="live", modelArn=job["outputModelArn"]
         )
-        runtime = cloud.boto3_session().client("bedrock-runtime")
-        answer = runtime.converse(
-            modelId=arn["customModelDeploymentArn"],
-            messages=[{"role": "user", "content": [{"text": "Question 203?"}]}],
-            inferenceConfig={"temperature": 0, "maxTokens": 8},
-        )
-        assert answer["output"]["message"]["content"][0]["text"] in ("red", "blue")
+        once = Config(retries={"total_max_attempts": 1})
+        runtime = cloud.boto3_session().client("bedrock-runtime", config=once)
+
+        def said_by(model):
+            answer = runtime.converse(
+                modelId=model,
+                messages=[{"role": "user", "content": [{"text": "Question 203?"}]}],
+                inferenceConfig={"temperature": 0, "maxTokens": 8},
+            )
+            return answer["output"]["message"]["content"][0]["text"]
+
+        deployed = said_by(arn["customModelDeploymentArn"])
+        assert deployed in ("red", "blue")
+        stage.importer()
+        for path in home.iterdir():
+            stage.put(f"models/tiny/{path.name}", path.read_bytes())
+        imported = stage.bring()["importedModelArn"]
+        with pytest.raises(runtime.exceptions.ModelNotReadyException):
+            said_by(imported)
+        assert cloud.clock.settle(60)
+        assert said_by(imported) == deployed
 
 
 def test_a_stop_ends_the_real_trainer():

@@ -45,7 +45,7 @@ def test_a_teacher_for_a_student_model_answers_in_the_students_place():
 def test_the_profile_of_the_callers_own_geography_answers():
     with Cloud(teachers={PRO: yes}) as cloud:
         assert resolve(cloud.world, f"eu.{PRO}", "eu-west-1").inference_region == "eu-west-1"
-        assert resolve(cloud.world, f"apac.{PRO}", "ap-south-1").model.id == PRO
+        assert resolve(cloud.world, f"apac.{PRO}", "ap-south-1").model_id == PRO
         assert refusal(cloud.world, f"us.{PRO}", "eu-west-1").code == "ValidationException"
 
 
@@ -54,7 +54,7 @@ def test_a_global_profile_answers_everywhere_where_the_model_has_one():
     pro = msgspec.structs.replace(catalog.model(PRO), profiles=(f"us.{PRO}", f"global.{PRO}"))
     catalog = dataclasses.replace(catalog, models=(pro,))
     with Cloud(teachers={PRO: yes}, catalog=catalog) as cloud:
-        assert resolve(cloud.world, f"global.{PRO}", "eu-west-1").model.id == PRO
+        assert resolve(cloud.world, f"global.{PRO}", "eu-west-1").model_id == PRO
 
 
 def test_a_legacy_model_answers_an_account_that_names_a_teacher_for_it():
@@ -63,7 +63,7 @@ def test_a_legacy_model_answers_an_account_that_names_a_teacher_for_it():
     assert error.code == "ResourceNotFoundException"
     assert "marked by provider as Legacy" in error.message
     with Cloud(teachers={LLAMA_8B: yes}) as cloud:
-        assert resolve(cloud.world, f"us.{LLAMA_8B}", "us-west-2").model.id == LLAMA_8B
+        assert resolve(cloud.world, f"us.{LLAMA_8B}", "us-west-2").model_id == LLAMA_8B
 
 
 def test_a_legacy_model_answers_an_account_that_has_customized_it():
@@ -84,4 +84,4 @@ def test_a_model_ends_on_its_day_by_the_clouds_clock_whoever_teaches():
             if ended:
                 assert "reached the end of its life" in refusal(cloud.world, PRO).message
             else:
-                assert resolve(cloud.world, PRO, "us-east-1").model.id == PRO
+                assert resolve(cloud.world, PRO, "us-east-1").model_id == PRO

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,29 @@ def test_a_generator_is_loaded_once_for_a_directory_and_closed_with_the_rest():
         generators.close()
         with pytest.raises(RuntimeError, match="closed"):
             generators.get(directory)
+
+
+def test_who_asks_for_one_model_does_not_wait_until_another_is_loaded(monkeypatch, tmp_path):
+    gate, begun = threading.Event(), threading.Event()
+
+    class Stub:
+        def __init__(self, directory):
+            self.directory = directory
+            if directory.name == "slow":
+                begun.set()
+                assert gate.wait(20)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("bedrock_distill.train.generation.Generator", Stub)
+    generators = Generators()
+    with ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(generators.get, tmp_path / "slow") for _ in range(2)]
+        assert begun.wait(20)
+        assert generators.get(tmp_path / "fast").directory.name == "fast"
+        gate.set()
+        assert slow[0].result() is slow[1].result()
+    generators.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        generators.get(tmp_path / "fast")

@@ -68,6 +68,16 @@ def test_tokens_are_counted_as_the_model_reads_and_writes_them(generator, prompt
     assert answer.stop_reason == "max_tokens"
 
 
+def test_a_text_is_gone_on_with_as_it_stands(generator, prompts):
+    from bedrock_distill.train.tokens import prompt_text
+
+    asked = generator.generate(prompts[:1], max_tokens=8)[0]
+    raw = prompt_text(generator._worker.tokenizer, prompts[0])
+    assert generator.generate([raw], max_tokens=8) == [asked]
+    assert list(generator.stream(raw, max_tokens=8))[-1] == asked
+    assert generator.count_tokens("a") == 1
+
+
 def test_a_completion_in_the_record_is_not_shown_to_the_model(generator, prompts):
     told = prompts[0].with_completion("billing 1000")
     assert generator.generate([told], max_tokens=8) == generator.generate(prompts[:1], max_tokens=8)

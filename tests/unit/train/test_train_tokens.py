@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedrock_distill.errors import SpecError
 from bedrock_distill.records.schema import Message, Record
-from bedrock_distill.train.tokens import byte_tokenizer, learn_tokenizer, prompt_text, same_words, token_ids
+from bedrock_distill.train.tokens import (
+    byte_tokenizer,
+    learn_tokenizer,
+    prompt_text,
+    raw_ids,
+    same_words,
+    token_ids,
+)
 
 TEXTS = ["order 1234 has not arrived", "order 99 arrived late", "où est ma commande 7 ?"] * 3
 BYTES = byte_tokenizer()
@@ -47,3 +56,26 @@ def test_a_prompt_ends_where_the_answer_begins():
         "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
         "<|im_start|>assistant\nHello<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_conversation_that_the_template_refuses_is_told_with_its_roles():
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    )
+    assert prompt_text(tokenizer, Record.of("Hi")) == ""
+    with pytest.raises(SpecError, match="system, user: no system"):
+        prompt_text(tokenizer, Record.of("Hi", system="Be kind."))
+
+
+def test_a_raw_text_begins_once_with_what_begins_every_text():
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = byte_tokenizer()
+    tokenizer.bos_token = "<|im_start|>"
+    begin = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", begin)]
+    )
+    assert raw_ids(tokenizer, "a") == raw_ids(tokenizer, "<|im_start|>a")
+    assert raw_ids(tokenizer, "a").count(begin) == 1

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.local.services.bedrock.copy_jobs import CopyJobs
 from bedrock_distill.local.services.bedrock.custom_models import CustomModels
 from bedrock_distill.local.services.bedrock.customization_jobs import CustomizationJobs
 from bedrock_distill.local.services.bedrock.deployments import Deployments
 from bedrock_distill.local.services.bedrock.foundation_models import FoundationModels
+from bedrock_distill.local.services.bedrock.import_jobs import ImportJobs
+from bedrock_distill.local.services.bedrock.imported_models import ImportedModels
 from bedrock_distill.local.services.bedrock.invocation_logging import InvocationLogging
+from bedrock_distill.local.services.bedrock.provisioned import ProvisionedModels
 from bedrock_distill.local.services.bedrock.tags import Tags
 from bedrock_distill.train.launch import launch
 
@@ -38,7 +42,11 @@ class Bedrock:
             FoundationModels(world),
             jobs,
             CustomModels(world),
+            CopyJobs(world),
             Deployments(world),
+            ProvisionedModels(world),
+            ImportJobs(world),
+            ImportedModels(world),
             InvocationLogging(world),
         )
         self._operations: dict[str, Operation] = {

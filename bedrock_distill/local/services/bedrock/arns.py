@@ -7,10 +7,14 @@ import re
 from bedrock_distill.uris import Arn, partition_of
 
 __all__ = [
+    "copy_job_arn",
     "custom_model_arn",
     "deployment_arn",
     "foundation_model_arn",
+    "import_job_arn",
+    "imported_model_arn",
     "job_arn",
+    "provisioned_model_arn",
     "short_name",
 ]
 
@@ -37,6 +41,26 @@ def custom_model_arn(region: str, account_id: str, base_id: str, token: str) -> 
 def deployment_arn(region: str, account_id: str, token: str) -> str:
     """ARN of a custom model deployment."""
     return str(Arn(partition_of(region), "bedrock", region, account_id, f"custom-model-deployment/{token}"))
+
+
+def import_job_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of a model import job."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"model-import-job/{token}"))
+
+
+def imported_model_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of an imported model."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"imported-model/{token}"))
+
+
+def copy_job_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of a model copy job, in the region that the model is copied to."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"model-copy-job/{token}"))
+
+
+def provisioned_model_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of a Provisioned Throughput."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"provisioned-model/{token}"))
 
 
 def short_name(base_id: str) -> str:

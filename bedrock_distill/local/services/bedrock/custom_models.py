@@ -42,15 +42,15 @@ class CustomModels:
             "modelName": model.name,
             "jobName": job.name,
             "jobArn": job.arn,
-            "baseModelArn": job.start_arn or job.base_arn,
+            "baseModelArn": model.parent_arn,
             "customizationType": job.kind,
             "creationTime": model.created,
             "modelStatus": "Active",
             **{name: job.request[name] for name in _FROM_REQUEST if job.request.get(name) is not None},
             **metrics_of(job),
         }
-        if job.kms_arn:
-            answer["modelKmsKeyArn"] = job.kms_arn
+        if model.kms_arn:
+            answer["modelKmsKeyArn"] = model.kms_arn
         return answer
 
     def list_custom_models(self, call: Call) -> dict[str, Any]:
@@ -60,8 +60,8 @@ class CustomModels:
             lambda model: (
                 created_within(model, wanted, after="creationTimeAfter", before="creationTimeBefore")
                 and wanted.get("nameContains", "") in model.name
-                and wanted.get("baseModelArnEquals") in (None, model.job.start_arn or model.job.base_arn)
-                and wanted.get("foundationModelArnEquals") in (None, model.job.base_arn)
+                and wanted.get("baseModelArnEquals") in (None, model.parent_arn)
+                and wanted.get("foundationModelArnEquals") in (None, model.foundation_arn)
                 and wanted.get("isOwned") in (None, True)
                 and wanted.get("modelStatus") in (None, "Active")
             )
@@ -69,15 +69,14 @@ class CustomModels:
         return page(models, wanted, member="modelSummaries", summary=_summary)
 
     def delete_custom_model(self, call: Call) -> dict[str, Any]:
-        """Remove a model and its weights, unless a deployment needs it."""
+        """Remove a model and its weights, unless a deployment or a provisioned throughput needs it."""
         with self._world.lock:
             model = self._find(call)
             tables = Tables(self._world, call.region)
-            user = tables.deployments.find(lambda each: model.arn in (each.serves, each.update_to))
-            if user is not None:
+            if user := _user_of(model, tables):
                 raise AwsError(
                     "ConflictException",
-                    f"The custom model {model.name} is in use by the custom model deployment {user.name}. Delete that first.",
+                    f"The custom model {model.name} is in use by the {user}. Delete that first.",
                 )
             tables.models.delete(model.arn)
             tables.tags.delete(model.arn)
@@ -92,13 +91,22 @@ class CustomModels:
         return model
 
 
+def _user_of(model: CustomModel, tables: Tables) -> str:
+    """What serves a model now or soon, in words; an empty string for nothing."""
+    deployment = tables.deployments.find(lambda each: model.arn in (each.serves, each.update_to))
+    if deployment is not None:
+        return f"custom model deployment {deployment.name}"
+    throughput = tables.provisioned.find(lambda each: model.arn in (each.serves, each.update_to))
+    return f"provisioned model throughput {throughput.name}" if throughput is not None else ""
+
+
 def _summary(model: CustomModel) -> dict[str, Any]:
     job = model.job
     return {
         "modelArn": model.arn,
         "modelName": model.name,
         "creationTime": model.created,
-        "baseModelArn": job.start_arn or job.base_arn,
+        "baseModelArn": model.parent_arn,
         "baseModelName": short_name(job.base_id),
         "customizationType": job.kind,
         "ownerAccountId": job.account_id,

@@ -161,7 +161,9 @@ class CustomizationJobs:
         if tables.jobs.find(lambda job: job.name == params["jobName"]):
             raise AwsError("ConflictException", _NAME_IN_USE)
         model_name = params["customModelName"]
-        promised = tables.jobs.find(lambda job: job.model_name == model_name and job.status in RUNNING)
+        promised = tables.jobs.find(
+            lambda job: job.model_name == model_name and job.status in RUNNING
+        ) or tables.copy_jobs.find(lambda job: job.target_name == model_name and job.status == "InProgress")
         if promised or find_model(tables, model_name):
             raise AwsError("ConflictException", _MODEL_NAME_IN_USE)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.local.world import World
 
-__all__ = ["INVALID_MODEL", "JobModels", "check_models"]
+__all__ = ["INVALID_MODEL", "JobModels", "check_alive", "check_models"]
 
 INVALID_MODEL = "The provided model identifier is invalid."
 
@@ -63,13 +63,13 @@ def check_models(world: World, region: str, params: Mapping[str, Any]) -> JobMod
     student = world.catalog.model(base_id)
     if kind == "FINE_TUNING":
         _fine_tuning(world, region, config, base_id)
-        _alive(world, student)
+        check_alive(world, student)
         check_hyperparameters(student.family, params.get("hyperParameters") or {})
         return JobModels(kind=kind, base_id=base_id, start_arn=start_arn, teacher=None)
     if params.get("hyperParameters"):
         raise _invalid("Hyperparameters cannot be set for a DISTILLATION job: Amazon Bedrock chooses them.")
     teacher = _teacher(world, region, config)
-    _alive(world, student)
+    check_alive(world, student)
     _pair(world, region, teacher, base_id)
     return JobModels(kind=kind, base_id=base_id, start_arn=start_arn, teacher=teacher)
 
@@ -122,7 +122,7 @@ def _teacher(world: World, region: str, config: Mapping[str, Any]) -> ModelRef:
     model = world.catalog.find(ref)
     if model is None or ref.suffix or _elsewhere(identifier, region):
         raise _invalid(INVALID_MODEL)
-    _alive(world, model)
+    check_alive(world, model)
     _called(model, ref, region)
     return ref
 
@@ -140,8 +140,12 @@ def _called(model: Model, ref: ModelRef, region: str) -> None:
             raise _invalid(INVALID_MODEL)
 
 
-def _alive(world: World, model: Model) -> None:
-    """AWS answers for a model past its days as if it were not there, and says why in words."""
+def check_alive(world: World, model: Model) -> None:
+    """Refuse a model past its days: AWS answers as if it were not there, and says why in words.
+
+    Raises:
+        AwsError: ResourceNotFoundException.
+    """
     state = model.lifecycle(today(world))
     if state == "EOL":
         raise AwsError("ResourceNotFoundException", _END_OF_LIFE)

@@ -1,6 +1,6 @@
 """What the Bedrock service remembers: jobs, custom models, deployments, tags, tokens and the logging configuration.
 
-Other services ask through the functions at the end (`deployed_model`, `logging_configuration`), never through the tables.
+What else serves models (imports, provisioned throughput, copies) has its rows in `serving`. Other services ask through the functions at the end (`deployed_model`, `logging_configuration`), never through the tables.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bedrock_distill.local.clock import Phases
+    from bedrock_distill.local.services.bedrock.serving import (
+        CopyJob,
+        ImportedModel,
+        ImportJob,
+        ProvisionedModel,
+    )
     from bedrock_distill.local.store import Table
     from bedrock_distill.local.world import World
 
@@ -103,13 +109,32 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomModel:
-    """A custom model that a job made."""
+    """A custom model that a job made, or a copy of one."""
 
     arn: str
     name: str
     serial: int
     job: Job
     created: datetime
+    base_arn: str = ""
+    """ARN of the base model in a copy's own region, or an empty string where the model is where its job was."""
+    copy_kms_arn: str = ""
+    """ARN of a copy's key in its own region, or an empty string."""
+
+    @property
+    def kms_arn(self) -> str:
+        """ARN of the key it is encrypted with, or an empty string."""
+        return self.copy_kms_arn if self.base_arn else self.job.kms_arn
+
+    @property
+    def foundation_arn(self) -> str:
+        """ARN of the foundation model under it."""
+        return self.base_arn or self.job.base_arn
+
+    @property
+    def parent_arn(self) -> str:
+        """ARN of what it was customized from: another custom model or the foundation model."""
+        return self.base_arn or self.job.start_arn or self.job.base_arn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +176,10 @@ class Tables:
         self.jobs: Table[Job] = world.store.table("bedrock/jobs", region)
         self.models: Table[CustomModel] = world.store.table("bedrock/custom-models", region)
         self.deployments: Table[Deployment] = world.store.table("bedrock/deployments", region)
+        self.import_jobs: Table[ImportJob] = world.store.table("bedrock/import-jobs", region)
+        self.imported: Table[ImportedModel] = world.store.table("bedrock/imported-models", region)
+        self.provisioned: Table[ProvisionedModel] = world.store.table("bedrock/provisioned-models", region)
+        self.copy_jobs: Table[CopyJob] = world.store.table("bedrock/copy-jobs", region)
         self.tags: Table[dict[str, str]] = world.store.table("bedrock/tags", region)
         self.tokens: Table[tuple[str, str]] = world.store.table("bedrock/client-tokens", region)
         """`operation:token` -> digest of the request, and the ARN it was answered with."""
@@ -158,6 +187,18 @@ class Tables:
         """Role id -> when a new role was first used here, by the cloud's monotonic clock."""
         self.logging: Table[dict[str, Any]] = world.store.table("bedrock/invocation-logging", region)
         self._serials: Table[int] = world.store.table("bedrock/serials", region)
+
+    def taggable(self, arn: str) -> bool:
+        """Whether there is a resource of this ARN that carries tags."""
+        tables: tuple[Table[Any], ...] = (
+            self.jobs,
+            self.models,
+            self.deployments,
+            self.import_jobs,
+            self.imported,
+            self.provisioned,
+        )
+        return any(arn in table for table in tables)
 
     def next_serial(self) -> int:
         """The next number in the order of making. Hold the world's lock."""

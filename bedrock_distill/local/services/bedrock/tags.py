@@ -54,7 +54,7 @@ def _bounded(tags: Mapping[str, str], resource: str) -> None:
 
 
 class Tags:
-    """Tags of jobs, custom models and deployments."""
+    """Tags of jobs, models, deployments and provisioned throughput."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -90,10 +90,10 @@ class Tags:
         """The resource's tags.
 
         Raises:
-            AwsError: ResourceNotFoundException where there is no such job, custom model or deployment.
+            AwsError: ResourceNotFoundException where there is no such resource.
         """
         tables = Tables(self._world, call.region)
-        if arn not in tables.jobs and arn not in tables.models and arn not in tables.deployments:
+        if not tables.taggable(arn):
             raise AwsError(
                 "ResourceNotFoundException",
                 f"The resource {arn} was not found. Check the ARN and try your request again.",

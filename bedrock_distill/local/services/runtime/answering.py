@@ -12,7 +12,7 @@ from bedrock_distill.errors import BedrockDistillError, SpecError
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.services.runtime.asks import DEFAULT_MAX_TOKENS, Answer, Stream
 from bedrock_distill.local.teachers import HuggingFaceTeacher
-from bedrock_distill.records.schema import encode_record
+from bedrock_distill.records.schema import Record, encode_record
 from bedrock_distill.records.tokens import BYTES_PER_TOKEN, estimate_tokens
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bedrock_distill.local.services.runtime.resolution import Target
     from bedrock_distill.local.students import Generators
     from bedrock_distill.local.teachers import Teacher
-    from bedrock_distill.records.schema import Record
     from bedrock_distill.train.generation import Generated, Generator
 
 __all__ = ["Responder", "estimate_prompt", "responder_for"]
@@ -56,13 +55,15 @@ def responder_for(target: Target, generators: Generators, seed: int) -> Responde
             return _GeneratorResponder(voice.generator, seed)
     except BedrockDistillError as error:
         raise AwsError("ModelErrorException", str(error), originalStatusCode=500) from error
-    return _TeacherResponder(voice, target.model.id)
+    return _TeacherResponder(voice, target.model_id)
 
 
-def estimate_prompt(record: Record) -> int:
+def estimate_prompt(prompt: Record | str) -> int:
     """Estimated tokens of a prompt, for models whose tokenizer nobody has."""
-    texts = [message.text for message in record.messages]
-    return sum(estimate_tokens(text) for text in [record.system_text or "", *texts])
+    if isinstance(prompt, str):
+        return estimate_tokens(prompt)
+    texts = [message.text for message in prompt.messages]
+    return sum(estimate_tokens(text) for text in [prompt.system_text or "", *texts])
 
 
 class _TeacherResponder:
@@ -79,9 +80,9 @@ class _TeacherResponder:
         answer = self.answer(ask)
         return Stream(answer.input_tokens, _in_pieces(answer))
 
-    def _text(self, prompt: Record) -> str:
+    def _text(self, prompt: Record | str) -> str:
         try:
-            text = self._teacher.answer(prompt)
+            text = self._teacher.answer(Record.of(prompt) if isinstance(prompt, str) else prompt)
         except AwsError:
             raise
         except Exception as error:
@@ -137,7 +138,9 @@ class _GeneratorResponder:
 
     def _seed_of(self, ask: Ask) -> int:
         """A seed that depends on the prompt and not on how many calls came before it."""
-        return xxhash.xxh32_intdigest(encode_record(ask.prompt), seed=self._seed & 0xFFFFFFFF) >> 1
+        prompt = ask.prompt
+        data = prompt.encode("utf-8", "surrogatepass") if isinstance(prompt, str) else encode_record(prompt)
+        return xxhash.xxh32_intdigest(data, seed=self._seed & 0xFFFFFFFF) >> 1
 
 
 def _of_generated(generated: Generated, ask: Ask) -> Answer:
@@ -163,9 +166,11 @@ def _from_generator(events: Iterator[str | Generated], ask: Ask) -> Iterator[str
 
 
 def _refused(error: BedrockDistillError) -> AwsError:
-    """A prompt that does not fit is the caller's to change; anything else is the model's failure."""
+    """A prompt that does not fit, or not into the chat template, is the caller's to change; the rest is the model's failure."""
     if isinstance(error, SpecError) and error.field == "prompt":
         return AwsError("ValidationException", f"Input is too long for requested model. ({error})")
+    if isinstance(error, SpecError) and error.field == "chat_template":
+        return AwsError("ValidationException", str(error))
     return AwsError("ModelErrorException", str(error), originalStatusCode=500)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from bedrock_distill.catalog import BodyFormat
     from bedrock_distill.records.schema import Record
 
-__all__ = ["DEFAULTS", "DEFAULT_MAX_TOKENS", "Answer", "Ask", "Parameters", "StopReason", "Stream"]
+__all__ = ["DEFAULTS", "DEFAULT_MAX_TOKENS", "Answer", "Ask", "Body", "Parameters", "StopReason", "Stream"]
+
+Body: TypeAlias = "BodyFormat | Literal['imported']"
+"""How a model is spoken to by InvokeModel: in its family's format, or in one of those of imported models."""
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence"]
 """Why an answer ended, in Converse's words."""
@@ -38,7 +41,7 @@ class Parameters:
     """Texts before which the answer ends."""
 
 
-DEFAULTS: Mapping[BodyFormat, Parameters] = MappingProxyType(
+DEFAULTS: Mapping[Body, Parameters] = MappingProxyType(
     {
         # user guide, model-parameters-*; Nova user guide, complete-request-schema
         "nova": Parameters(temperature=0.7, top_p=0.9),
@@ -50,6 +53,8 @@ DEFAULTS: Mapping[BodyFormat, Parameters] = MappingProxyType(
         "deepseek": Parameters(temperature=1.0, top_p=1.0),
         "qwen": Parameters(temperature=1.0, top_p=1.0),
         "openai": Parameters(temperature=1.0, top_p=1.0),
+        # not documented; OpenAI's own, whose formats imported models speak
+        "imported": Parameters(temperature=1.0, top_p=1.0),
     }
 )
 """What a family does where the caller does not say."""
@@ -57,12 +62,13 @@ DEFAULTS: Mapping[BodyFormat, Parameters] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: a conversation that ends with the user, and how to answer it."""
+    """One request: a conversation that ends with the user, or a text to go on with, and how to answer it."""
 
-    prompt: Record
+    prompt: Record | str
+    """A text is completed as it stands: no chat template is laid over it."""
     parameters: Parameters = Parameters()
 
-    def filled(self, family: BodyFormat) -> Ask:
+    def filled(self, family: Body) -> Ask:
         """The same ask with the family's defaults in place of what the caller left open."""
         given, default = self.parameters, DEFAULTS[family]
         parameters = replace(

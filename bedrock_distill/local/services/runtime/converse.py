@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.local.call import Call
     from bedrock_distill.local.services.runtime.desk import Desk, Exchange
+    from bedrock_distill.local.services.runtime.resolution import Target
 
 __all__ = ["converse", "converse_stream", "read_converse"]
 
@@ -29,7 +30,7 @@ _ECHOED = ("performanceConfig", "serviceTier")
 def converse(desk: Desk, call: Call) -> dict[str, Any]:
     """A conversation's next message."""
     with desk.failures_logged(call):
-        exchange = desk.open(call, lambda _target: read_converse(call.params))
+        exchange = desk.open(call, lambda target: _ask_of(target, call))
         answer = exchange.answer()
     response = _response(exchange, answer)
     _log(desk, exchange, answer, response)
@@ -39,9 +40,18 @@ def converse(desk: Desk, call: Call) -> dict[str, Any]:
 def converse_stream(desk: Desk, call: Call) -> dict[str, Any]:
     """A conversation's next message, in pieces."""
     with desk.failures_logged(call):
-        exchange = desk.open(call, lambda _target: read_converse(call.params))
+        exchange = desk.open(call, lambda target: _ask_of(target, call))
         stream = exchange.stream()
     return {"stream": _events(desk, exchange, stream.events)}
+
+
+def _ask_of(target: Target, call: Call) -> Ask:
+    if target.imported is not None and not target.imported.instruct:
+        raise AwsError(
+            "ValidationException",
+            "This action doesn't support the model that you provided. Try again with a supported text or chat model.",
+        )
+    return read_converse(call.params)
 
 
 def read_converse(params: Mapping[str, Any]) -> Ask:

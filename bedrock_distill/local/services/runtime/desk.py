@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.services.runtime.answering import responder_for
+from bedrock_distill.local.services.runtime.cold_starts import ColdStarts
 from bedrock_distill.local.services.runtime.invocation_logs import InvocationLogs
 from bedrock_distill.local.services.runtime.log_records import Invocation, Side
 from bedrock_distill.local.services.runtime.resolution import resolve
-from bedrock_distill.local.students import Generators
+from bedrock_distill.local.students import Generators, imported_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -64,6 +65,7 @@ class Desk:
         self.world = world
         self.logs = InvocationLogs(world)
         self.generators = Generators()
+        self._cold_starts = ColdStarts(world.clock, self.generators)
 
     def open(self, call: Call, read: Callable[[Target], Ask]) -> Exchange:
         """Resolve the model, read the request for it, and find who answers.
@@ -73,7 +75,9 @@ class Desk:
         """
         metadata = _metadata(call.params.get("requestMetadata"))
         target = resolve(self.world, call.params["modelId"], call.region)
-        ask = read(target).filled(target.model.body)
+        ask = read(target).filled(target.body)
+        if target.imported is not None:
+            self._cold_starts.check(target.imported.arn, imported_dir(self.world, target.imported.arn))
         responder = responder_for(target, self.generators, self.world.seed)
         return Exchange(call, target, ask, responder, self.world.clock.now(), metadata)
 

@@ -8,7 +8,7 @@ import orjson
 
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.services.runtime.asks import Answer, Ask, Stream
-from bedrock_distill.local.services.runtime.bodies import FORMATS, Format
+from bedrock_distill.local.services.runtime.bodies import Format, format_of
 from bedrock_distill.local.services.runtime.bodies.reading import About
 from bedrock_distill.local.services.runtime.conversation import no_guardrail
 
@@ -52,7 +52,19 @@ def _open(desk: Desk, call: Call) -> Exchange:
         raise no_guardrail()
 
     def read(target: Target) -> Ask:
-        return FORMATS[target.model.body].read(call.params.get("body") or b"")
+        body = call.params.get("body") or b""
+        ask = format_of(target.body, body).read(body)
+        if (
+            target.imported is not None
+            and not target.imported.chat_template
+            and not isinstance(ask.prompt, str)
+        ):
+            raise AwsError(
+                "ValidationException",
+                "The model was imported without a chat template and no default one is applied: send a prompt in "
+                "place of messages, or import it again with a chat template.",
+            )
+        return ask
 
     return desk.open(call, read)
 
@@ -131,12 +143,12 @@ def _part(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _format_of(exchange: Exchange) -> Format:
-    return FORMATS[exchange.target.model.body]
+    return format_of(exchange.target.body, exchange.call.params.get("body") or b"")
 
 
 def _about(exchange: Exchange) -> About:
     return About(
-        model_id=exchange.target.model.id,
+        model_id=exchange.target.model_id,
         request_id=exchange.call.request_id,
         created=int(exchange.at.timestamp()),
     )

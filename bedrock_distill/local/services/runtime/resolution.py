@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from bedrock_distill.catalog import read_model_id
 from bedrock_distill.errors import BedrockDistillError
 from bedrock_distill.local.gateway.errors import AwsError
+from bedrock_distill.local.services.bedrock.serving import imported_model, provisioned_model
 from bedrock_distill.local.services.bedrock.state import Tables, deployed_model
-from bedrock_distill.local.students import base_dir, is_student, weights_dir
+from bedrock_distill.local.students import base_dir, imported_dir, is_student, weights_dir
 from bedrock_distill.local.teachers import teacher_for
 from bedrock_distill.uris import Arn
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bedrock_distill.catalog import IdKind, Model, ModelRef
+    from bedrock_distill.local.services.bedrock.serving import ImportedModel
+    from bedrock_distill.local.services.runtime.asks import Body
     from bedrock_distill.local.teachers import Teacher
     from bedrock_distill.local.world import World
 
@@ -31,12 +34,16 @@ class Target:
 
     called: str
     """The id as the caller wrote it."""
-    model: Model
-    """The foundation model, or the one under the custom model."""
+    model_id: str
+    """Id of the foundation model, or of the one under the custom model; what an imported model calls itself."""
+    body: Body
+    """How InvokeModel speaks to it."""
     voice: Teacher | Path
     """Who answers: a teacher, or the weights in a directory."""
     inference_region: str = ""
     """Where a profile sent the request, or an empty string where the caller named the model itself."""
+    imported: ImportedModel | None = None
+    """The imported model, where it is one."""
 
 
 def resolve(world: World, called: str, region: str) -> Target:
@@ -67,7 +74,7 @@ def _resolve_foundation(world: World, ref: ModelRef, region: str) -> Target:
             f"Invocation of model ID {ref.text} with on-demand throughput isn\N{RIGHT SINGLE QUOTATION MARK}t "
             "supported. Retry your request with the ID or ARN of an inference profile that contains this model.",
         )
-    return Target(called=ref.text, model=model, voice=_voice(world, model))
+    return _target(ref, model, _voice(world, model))
 
 
 def _resolve_profile(world: World, ref: ModelRef, region: str) -> Target:
@@ -76,18 +83,53 @@ def _resolve_profile(world: World, ref: ModelRef, region: str) -> Target:
     if profile not in model.profiles or profile not in (model.profile_for(region), f"global.{ref.model}"):
         raise _invalid()
     _check_life(world, model)
-    return Target(called=ref.text, model=model, voice=_voice(world, model), inference_region=region)
+    return _target(ref, model, _voice(world, model), inference_region=region)
 
 
 def _resolve_deployment(world: World, ref: ModelRef, region: str) -> Target:
     _check_place(world, ref, region)
-    model_arn = deployed_model(world, region, ref.text)
+    return _served(world, ref, deployed_model(world, region, ref.text))
+
+
+def _resolve_provisioned(world: World, ref: ModelRef, region: str) -> Target:
+    _check_place(world, ref, region)
+    return _served(world, ref, provisioned_model(world, region, ref.text))
+
+
+def _resolve_imported(world: World, ref: ModelRef, region: str) -> Target:
+    _check_place(world, ref, region)
+    model = imported_model(world, region, ref.text)
+    if model is None:
+        raise _invalid()
+    arn = Arn.parse(model.arn)
+    return Target(
+        called=ref.text,
+        model_id=f"{arn.account}-{arn.resource_id}",
+        body="imported",
+        voice=imported_dir(world, model.arn),
+        imported=model,
+    )
+
+
+def _served(world: World, ref: ModelRef, model_arn: str) -> Target:
+    """What answers for a model that was deployed or provisioned: a custom model's weights, or a foundation model."""
     model = world.catalog.find(model_arn)
     if model is None:
         raise AwsError(
             "InternalServerException", f"The base of the custom model {model_arn} is not in the catalog."
         )
-    return Target(called=ref.text, model=model, voice=weights_dir(world, model_arn))
+    custom = Arn.parse(model_arn).kind == "custom-model"
+    return _target(ref, model, weights_dir(world, model_arn) if custom else _voice(world, model))
+
+
+def _target(ref: ModelRef, model: Model, voice: Teacher | Path, *, inference_region: str = "") -> Target:
+    return Target(
+        called=ref.text,
+        model_id=model.id,
+        body=model.body,
+        voice=voice,
+        inference_region=inference_region,
+    )
 
 
 _RESOLVERS: Mapping[IdKind, Callable[[World, ModelRef, str], Target]] = MappingProxyType(
@@ -95,10 +137,12 @@ _RESOLVERS: Mapping[IdKind, Callable[[World, ModelRef, str], Target]] = MappingP
         "foundation": _resolve_foundation,
         "profile": _resolve_profile,
         "custom-model-deployment": _resolve_deployment,
+        "provisioned-model": _resolve_provisioned,
+        "imported-model": _resolve_imported,
     }
 )
 """How each kind of id is resolved; a kind that is not here is an invalid identifier. So is a custom model: it answers
-through a deployment only."""
+through a deployment or provisioned throughput only. AWS documents the ARN, not the name, of these two."""
 
 
 def _invalid() -> AwsError:

@@ -9,17 +9,25 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bedrock_distill.local.services.runtime.bodies import anthropic, cohere, llama, nova, openai, titan
+from bedrock_distill.local.services.runtime.bodies import (
+    anthropic,
+    cohere,
+    imported,
+    llama,
+    nova,
+    openai,
+    titan,
+)
 from bedrock_distill.local.services.runtime.bodies.completions import DEEPSEEK, MISTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bedrock_distill.catalog import BodyFormat
-    from bedrock_distill.local.services.runtime.asks import Answer, Ask, Stream
+    from bedrock_distill.local.services.runtime.asks import Answer, Ask, Body, Stream
     from bedrock_distill.local.services.runtime.bodies.reading import About
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "Format", "format_of"]
 
 
 class Format(Protocol):
@@ -52,3 +60,8 @@ FORMATS: Mapping[BodyFormat, Format] = MappingProxyType(
     }
 )
 """Format by the catalog's name of it."""
+
+
+def format_of(body: Body, data: bytes) -> Format:
+    """The format that a model reads these bytes in: its family's, or of an imported model the one the bytes ask for."""
+    return FORMATS[body] if body != "imported" else imported.format_of(data)

@@ -14,22 +14,26 @@ from bedrock_distill.local.services.runtime.bodies.reading import About, BodySha
 from bedrock_distill.local.services.runtime.conversation import record_of, refuse_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["chunks", "read", "render"]
+    from bedrock_distill.records.schema import Record
+
+__all__ = ["ChatMessage", "chunks", "conversation_of", "read", "render", "stops_of", "usage_of"]
 
 _STOPS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
 _SYSTEM_ROLES = ("system", "developer")
 
 
-class _Message(BodyShape):
+class ChatMessage(BodyShape):
+    """One message of a chat."""
+
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[dict[str, Any]]
     name: str | None = None
 
 
 class _Request(BodyShape):
-    messages: list[_Message]
+    messages: list[ChatMessage]
     model: str | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -52,23 +56,41 @@ def read(body: bytes) -> Ask:
         raise refuse_field("tools")
     if request.response_format and request.response_format.get("type") != "text":
         raise refuse_field("response_format")
-    turns = [
-        (message.role, texts_of(message.content, f"messages.{index}.content"))
-        for index, message in enumerate(request.messages)
-    ]
-    stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     return Ask(
-        record_of(
-            [turn for turn in turns if turn[0] not in _SYSTEM_ROLES],
-            [text for role, texts in turns if role in _SYSTEM_ROLES for text in texts],
-        ),
+        conversation_of(request.messages),
         Parameters(
             max_tokens=request.max_completion_tokens or request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            stop=stop,
+            stop=stops_of(request.stop),
         ),
     )
+
+
+def conversation_of(messages: Sequence[ChatMessage]) -> Record:
+    """The conversation that a list of messages is."""
+    turns = [
+        (message.role, texts_of(message.content, f"messages.{index}.content"))
+        for index, message in enumerate(messages)
+    ]
+    return record_of(
+        [turn for turn in turns if turn[0] not in _SYSTEM_ROLES],
+        [text for role, texts in turns if role in _SYSTEM_ROLES for text in texts],
+    )
+
+
+def stops_of(stop: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Stop sequences, of which OpenAI lets one stand without a list."""
+    return (stop,) if isinstance(stop, str) else tuple(stop or ())
+
+
+def usage_of(answer: Answer) -> dict[str, int]:
+    """The tokens of an answer, as OpenAI counts them."""
+    return {
+        "prompt_tokens": answer.input_tokens,
+        "completion_tokens": answer.output_tokens,
+        "total_tokens": answer.input_tokens + answer.output_tokens,
+    }
 
 
 def render(answer: Answer, about: About) -> dict[str, Any]:
@@ -82,7 +104,7 @@ def render(answer: Answer, about: About) -> dict[str, Any]:
                 "finish_reason": _STOPS[answer.stop_reason],
             }
         ],
-        "usage": _usage(answer),
+        "usage": usage_of(answer),
     }
 
 
@@ -99,7 +121,7 @@ def chunks(stream: Stream, about: About) -> Iterator[dict[str, Any]]:
             yield {
                 **head,
                 "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
-                "usage": _usage(event),
+                "usage": usage_of(event),
             }
         else:
             yield {**head, "choices": [{"index": 0, "delta": {"content": event}, "finish_reason": None}]}
@@ -111,12 +133,4 @@ def _head(about: About, kind: str) -> dict[str, Any]:
         "object": kind,
         "created": about.created,
         "model": about.model_id,
-    }
-
-
-def _usage(answer: Answer) -> dict[str, int]:
-    return {
-        "prompt_tokens": answer.input_tokens,
-        "completion_tokens": answer.output_tokens,
-        "total_tokens": answer.input_tokens + answer.output_tokens,
     }

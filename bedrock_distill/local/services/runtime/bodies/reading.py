@@ -22,7 +22,7 @@ class About:
     """What a response body says of the request beside the answer."""
 
     model_id: str
-    """The plain foundation model id."""
+    """The plain foundation model id, or what an imported model calls itself."""
     request_id: str
     created: int
     """Seconds since 1970 in UTC."""
