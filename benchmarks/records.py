@@ -244,12 +244,15 @@ def report(rounds, count, size, grown):
     print(
         f"{count:,} records, {size / 1e6:.0f} MB, {len(first[OURS]['bad'])} bad lines; median of {len(rounds)} rounds\n"
     )
-    print("| candidate | CPU s | records/s | x CPU | peak MB |\n| --- | --: | --: | --: | --: |")
+    print(
+        "| candidate | CPU s | records/s | x CPU, median (min to max) | peak MB |\n| --- | --: | --: | --: | --: |"
+    )
     for name in CANDIDATES:
         cpu = statistics.median(row[name]["cpu"] for row in rounds)
-        ratio = statistics.median(row[BASELINE]["cpu"] / row[name]["cpu"] for row in rounds)
+        ratios = [row[BASELINE]["cpu"] / row[name]["cpu"] for row in rounds]
+        ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         mb = max(row[name]["mb"] for row in rounds)
-        print(f"| {name} | {cpu:.2f} | {count / cpu:,.0f} | {ratio:.2f} | {mb:.0f} |")
+        print(f"| {name} | {cpu:.2f} | {count / cpu:,.0f} | {ratio} | {mb:.0f} |")
     share = statistics.median(row["floor: decode and copy"]["cpu"] / row[OURS]["cpu"] for row in rounds)
     print(f"\nOf the floor's speed: {share:.2f}. Memory with four times the data: {grown:.0f} MB.")
 

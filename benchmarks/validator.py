@@ -4,8 +4,9 @@
 
 DIR is the folder custom-models/model_distillation/dataset-validation of a checkout of aws-samples/amazon-bedrock-samples; it
 needs boto3, numpy and jsonschema. The script asks for Python 3.13 (os.process_cpu_count): on older ones that function is
-given to it, and nothing else of it is changed. Whole processes are timed, on the records that do not crash it; then each
-case that does crash it, or that it gets wrong, is tried by itself.
+given to it, and nothing else of it is changed. Both are timed twice, on records that do not crash it: as whole commands, where
+ours is mostly the start of Python and of the command line; and the check alone, by the function that checks a file, in a
+fresh process after its imports. Then each case that does crash it, or that it gets wrong, is tried by itself.
 """
 
 from __future__ import annotations
@@ -15,19 +16,42 @@ import gzip
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
-AWS = "AWS's validator"
-_AWS = (
-    "import os, runpy, sys; os.process_cpu_count = getattr(os, 'process_cpu_count', os.cpu_count); "
-    "sys.path.insert(0, sys.argv.pop(1)); runpy.run_path(sys.path[0] + '/dataset_validator.py', run_name='__main__')"
+AWS, OURS = "AWS's validator", "data check"
+PAIR = ("amazon.nova-pro-v1:0", "amazon.nova-lite-v1:0:300k")
+_PATCHED = (
+    "import os, sys; os.process_cpu_count = getattr(os, 'process_cpu_count', os.cpu_count); "
+    "sys.path.insert(0, sys.argv.pop(1)); "
 )
+_AWS = _PATCHED + "import runpy; runpy.run_path(sys.path[0] + '/dataset_validator.py', run_name='__main__')"
+_TIMED = """
+import json, time
+from benchmarks.measuring import cpu_s
+began, spent = time.perf_counter(), cpu_s()
+valid = check()
+print(json.dumps({"wall": time.perf_counter() - began, "cpu": cpu_s() - spent, "valid": valid}))
+"""
+_AWS_ALONE = f"""{_PATCHED}
+import dataset_validator
+check = lambda: dataset_validator.validate_file(sys.argv[1], False, True)[0]
+{_TIMED}"""
+_OURS_ALONE = f"""
+import sys
+from bedrock_distill import load_catalog
+from bedrock_distill.records.checking import check_file
+from bedrock_distill.records.rules import rules_for
+rules = rules_for(load_catalog(), *sys.argv[2:])
+check = lambda: check_file(sys.argv[1], rules).prompts
+{_TIMED}"""
 
 
 def record(number, *, prompt=None, roles=("user",), version="bedrock-conversation-2024"):
@@ -94,8 +118,8 @@ def cases():
 
 
 def run(command, folder):
-    """Exit code, output, wall seconds, and the peak memory of all processes together, sampled."""
-    began = time.perf_counter()
+    """Exit code, output, seconds on the wall and of the CPU, and the peak memory of all processes together, sampled."""
+    began, spent = time.perf_counter(), children_s()
     peak = 0
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
@@ -107,7 +131,13 @@ def run(command, folder):
                 process.wait(0.02)
         wall = time.perf_counter() - began
         output.seek(0)
-        return process.returncode, output.read(), wall, peak
+        return process.returncode, output.read(), {"wall": wall, "cpu": children_s() - spent}, peak
+
+
+def children_s():
+    """CPU seconds of the processes that were waited for, without this one's: it looks at them all the time."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def resident(group):
@@ -125,15 +155,33 @@ def resident(group):
 
 def commands(validator, path):
     ours = "from bedrock_distill.cli.main import main; main()"
-    pair = ["--teacher", "amazon.nova-pro-v1:0", "--student", "amazon.nova-lite-v1:0:300k"]
+    pair = ["--teacher", PAIR[0], "--student", PAIR[1]]
     return {
         AWS: [sys.executable, "-c", _AWS, str(validator), "-p", str(path), "-o", "detail.log"],
-        "data check": [sys.executable, "-c", ours, "data", "check", str(path), *pair, "--output", "json"],
+        OURS: [sys.executable, "-c", ours, "data", "check", str(path), *pair, "--output", "json"],
     }
 
 
+def alone(validator, path):
+    """Each tool's check of the file, timed in a fresh process after its imports."""
+    commands = {
+        AWS: [sys.executable, "-c", _AWS_ALONE, str(validator), str(path)],
+        OURS: [sys.executable, "-c", _OURS_ALONE, str(path), *PAIR],
+    }
+    return {
+        name: json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+        for name, command in commands.items()
+    }
+
+
+def measured(name, command, folder):
+    """A whole command: its seconds, its peak memory, and how many records it found valid."""
+    _, output, seconds, peak = run(command, folder)
+    return seconds | {"mb": peak, "valid": valid_lines(name, output)}
+
+
 def valid_lines(name, output):
-    if name == "data check":
+    if name == OURS:
         return json.loads(output[output.index("{") : output.rindex("}") + 1])["files"][0]["prompts"]
     found = re.findall(r"(\d+) out of (\d+) prompts are valid", output)
     return int(found[-1][0]) if found else None
@@ -149,21 +197,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "data.jsonl")
         make_file(path, options.records)
-        rounds = [
-            {name: run(command, folder) for name, command in commands(validator, path).items()}
-            for _ in range(options.rounds)
-        ]
-        print(
-            f"{options.records:,} records, {path.stat().st_size / 1e6:.0f} MB, whole processes, {options.rounds} rounds\n"
-        )
-        print("| tool | valid records | wall s | peak MB |\n| --- | --: | --: | --: |")
-        for name in rounds[0]:
-            wall = statistics.median(each[name][2] for each in rounds)
-            print(
-                f"| {name} | {valid_lines(name, rounds[0][name][1]):,} | {wall:.2f} | {max(each[name][3] for each in rounds):,.0f} |"
-            )
-        ratios = [each[AWS][2] / each["data check"][2] for each in rounds]
-        print(f"\nx {statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})\n")
+        rounds = []
+        for _ in range(options.rounds):
+            whole = {
+                name: measured(name, command, folder) for name, command in commands(validator, path).items()
+            }
+            rounds.append((whole, alone(validator, path)))
+        print(f"{options.records:,} records, {path.stat().st_size / 1e6:.0f} MB, {options.rounds} rounds\n")
+        report(rounds)
         print("| case | is it good? | AWS's validator | data check |\n| --- | --- | --- | --- |")
         for name, (file, content, good) in cases().items():
             Path(folder, file).write_bytes(content)
@@ -171,7 +212,24 @@ def main():
                 tool: verdict(*run(command, folder)[:2])
                 for tool, command in commands(validator, Path(folder, file)).items()
             }
-            print(f"| {name} | {'yes' if good else 'no'} | {said[AWS]} | {said['data check']} |")
+            print(f"| {name} | {'yes' if good else 'no'} | {said[AWS]} | {said[OURS]} |")
+
+
+def report(rounds):
+    """A row for each tool and measure, and the ratios, each with its smallest and largest value."""
+    print("| measured | tool | valid records | s | peak MB | x |\n| --- | --- | --: | --: | --: | --: |")
+    for part, clock in product((0, 1), ("wall", "CPU")):
+        seconds = {name: [each[part][name][clock.lower()] for each in rounds] for name in (AWS, OURS)}
+        ratios = [theirs / ours for theirs, ours in zip(*seconds.values(), strict=True)]
+        ratio = f"{statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})"
+        for name, values in seconds.items():
+            seen = [each[part][name] for each in rounds]
+            memory = "" if part else f"{max(each['mb'] for each in seen):,.0f}"
+            print(
+                f"| {('whole command', 'check alone')[part]}, {clock} | {name} | {seen[0]['valid']:,} "
+                f"| {statistics.median(values):.3f} | {memory} | {ratio if name == OURS else ''} |"
+            )
+    print()
 
 
 def verdict(code, output):

@@ -42,7 +42,7 @@ def object_reader(clients: Clients, bucket: str, *, fast: bool | None = None) ->
         body: bytes = answer["Body"].read()
         return body
 
-    if not _may_be_fast(clients, fast):
+    if not _may_be_fast(clients, fast=fast):
         return read
     import obstore  # noqa: PLC0415 - optional
 
@@ -81,7 +81,7 @@ def list_objects(
             if item["Key"] == root or item["Key"].startswith(folder):
                 yield item["Key"], int(item["Size"]), str(item.get("ETag", ""))
 
-    if not _may_be_fast(clients, fast):
+    if not _may_be_fast(clients, fast=fast):
         yield from ours(clients.pages("s3", "list_objects_v2", "Contents", **request))
         return
     # The first page tells whether we may list at all, and is all there is of most prefixes.
@@ -101,10 +101,11 @@ def list_objects(
     yield from ours(clients.pages("s3", "list_objects_v2", "Contents", **request, StartAfter=after))
 
 
-def _may_be_fast(clients: Clients, fast: bool | None) -> bool:
+def _may_be_fast(clients: Clients, *, fast: bool | None) -> bool:
     if fast is None:
-        return clients.portable is not None and importlib.util.find_spec("obstore") is not None
-    return fast
+        fast = clients.portable is not None and importlib.util.find_spec("obstore") is not None
+    # Where there are no credentials, boto3 says so in its own way.
+    return fast and clients.boto_session.get_credentials() is not None
 
 
 def _store(clients: Clients, bucket: str) -> Any:

@@ -8,7 +8,7 @@ import msgspec
 
 from bedrock_distill.errors import DataError
 from bedrock_distill.harvest.parts import Part, Receipt
-from bedrock_distill.harvest.place import open_place
+from bedrock_distill.harvest.place import open_place, portable_clients
 from bedrock_distill.harvest.sources import open_source
 from bedrock_distill.records.lines import split_lines, unpack
 from bedrock_distill.records.logs.query import LogQuery, Selector
@@ -45,14 +45,7 @@ def do_part(
         DataError: If the result cannot be written.
         ServiceError: If S3 refuses an object; objects that are damaged are reported in the tally instead.
     """
-    if clients is None and part.gate is not None:
-        from bedrock_distill.aws import Clients  # noqa: PLC0415 - it loads boto3, which a disk does not need
-
-        clients = Clients(
-            profile=part.gate["profile"],
-            region=part.gate["region"],
-            endpoint_url=part.gate["endpoint_url"],
-        )
+    clients = clients or portable_clients(part.gate)
     place = open_place(part.place, clients)
     before = place.read(f"{part.name}.json")
     receipt = _receipt(before)
@@ -88,7 +81,7 @@ def found_in(
     selector = Selector(query)
     for item, chunks in source.read(objects):
         tally.objects += 1
-        lines = split_lines(_unpacked(chunks, item.name or source.uri, tally))
+        lines = split_lines(_unpacked(chunks, item.name or source.uri, tally), keepends=True)
         yield from scan_lines(lines, selector, tally, overflow=source.overflow, predicate=predicate)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import msgspec
 import xxhash
 
+from bedrock_distill import __version__
 from bedrock_distill.harvest.sources import LogObject
 from bedrock_distill.records.logs.query import LogQuery
 from bedrock_distill.records.logs.tally import Tally
@@ -44,7 +44,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """What the result depends on; another release may read the same logs otherwise."""
-        identity = (version("bedrock-distill"), self.source, self.objects, self.query)
+        identity = (__version__, self.source, self.objects, self.query)
         return xxhash.xxh3_128_hexdigest(msgspec.json.encode(identity))
 
 

@@ -7,10 +7,10 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from bedrock_distill.aws import ObjectStore
-from bedrock_distill.aws.fast_objects import object_reader
+from bedrock_distill.aws.fast_objects import list_objects, object_reader
 from bedrock_distill.errors import NotFoundError, SpecError
 from bedrock_distill.harvest.place import OURS
 from bedrock_distill.harvest.sources import LogObject, read_overflow
@@ -47,19 +47,19 @@ class S3Logs:
         """Every log object under the prefix, page by page; with a time window, only the hours that can matter."""
         key, folder = self._root.key, self._root.as_prefix.key
         everything = since is None and until is None
-        for item in self._pages("Contents", key) if everything else self._walk(key, since, until):
-            name = item["Key"].removeprefix(folder)
-            if item["Key"] == key:
-                name = ""  # the source is this one object
-            elif not item["Key"].startswith(folder):
-                continue  # a neighbour whose name only begins alike
-            if is_log(name or key) and prefix_may_hold(item["Key"], since, until):
-                yield LogObject(name, int(item["Size"]), str(item.get("ETag", "")))
+        for name, size, tag in self._below(key) if everything else self._walk(key, since, until):
+            relative = "" if name == key else name.removeprefix(folder)  # the source may be this one object
+            if is_log(relative or key) and prefix_may_hold(name, since, until):
+                yield LogObject(relative, size, tag)
 
     def _key(self, item: LogObject) -> str:
         return self._root.as_prefix.key + item.name if item.name else self._root.key
 
-    def _pages(self, what: str, prefix: str, **more: str) -> Iterator[dict[str, str]]:
+    def _below(self, root: str) -> Iterator[tuple[str, int, str]]:
+        return list_objects(self._clients, self._root.bucket, root)
+
+    def _level(self, what: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """What lies right under a prefix: `Contents`, or `CommonPrefixes`."""
         return self._clients.pages(
             "s3",
             "list_objects_v2",
@@ -67,20 +67,25 @@ class S3Logs:
             subject=f"s3://{self._root.bucket}/{prefix}",
             Bucket=self._root.bucket,
             Prefix=prefix,
-            **more,
+            Delimiter="/",
         )
 
-    def _walk(self, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[dict[str, str]]:
+    def _walk(
+        self, prefix: str, since: datetime | None, until: datetime | None
+    ) -> Iterator[tuple[str, int, str]]:
         """What a whole listing yields, in its order, without the branches of other dates."""
         if "/BedrockModelInvocationLogs/" in f"/{prefix}" and prefix.count("/", prefix.rfind("Logs/")) >= 5:
-            yield from self._pages("Contents", prefix)
+            yield from self._below(prefix)
             return
-        loose = {item["Key"]: item for item in self._pages("Contents", prefix, Delimiter="/")}
-        below = {item["Prefix"] for item in self._pages("CommonPrefixes", prefix, Delimiter="/")}
+        root, folder = self._root.key, self._root.as_prefix.key
+        loose = {item["Key"]: item for item in self._level("Contents", prefix)}
+        below = {item["Prefix"] for item in self._level("CommonPrefixes", prefix)}
         for name in sorted(below.union(loose)):
-            if name in loose:
-                yield loose[name]
-            elif prefix_may_hold(name, since, until) and name.startswith(self._root.as_prefix.key):
+            if name != root and not name.startswith(folder):
+                continue  # a neighbour whose name only begins alike
+            if item := loose.get(name):
+                yield name, int(item["Size"]), str(item.get("ETag", ""))
+            elif prefix_may_hold(name, since, until):
                 yield from self._walk(name, since, until)
 
     def read(self, objects: Iterable[LogObject]) -> Iterator[tuple[LogObject, Iterator[bytes]]]:

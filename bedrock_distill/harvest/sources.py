@@ -6,6 +6,7 @@ order.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,10 +72,7 @@ class LocalLogs:
             yield _on_disk("", self._root)
             return
         # Sorted as S3 sorts: by the bytes of the whole name.
-        names = sorted(
-            path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file()
-        )
-        for name in names:
+        for name in sorted(_files_below(self._root)):
             if is_log(name) and prefix_may_hold(name, since, until):
                 yield _on_disk(name, self._root / name)
 
@@ -94,6 +92,22 @@ class LocalLogs:
                 if found.is_file():
                     return read_overflow(raw_chunks(found), uri)
         return None
+
+
+def _files_below(root: Path, folder: str = "") -> Iterator[str]:
+    """Names of all files below a directory, without a path object for each: there may be a file for every record."""
+    try:
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files_below(root, f"{folder}{entry.name}/")
+                elif entry.is_file():
+                    yield folder + entry.name
+    except OSError as error:
+        raise DataError(
+            f"Could not read the folder {str(root / folder)!r} of the logs: {error.strerror or error}. "
+            "Make it readable, or read from a folder that holds no other."
+        ) from error
 
 
 def _on_disk(name: str, path: Path) -> LogObject:

@@ -1,7 +1,7 @@
 """Does a data file keep Bedrock's rules? One pass, constant memory, and a report that says where it does not.
 
-The fast check vouches for a line or passes it to `diagnosis.py`. It vouches only for what it is sure of; the two agree
-on every line, which a property test holds.
+Most lines are read off by `layouts.py`, others are decoded; what neither can vouch for goes to `diagnosis.py`. They vouch
+only for what they are sure of; all agree on every line, which property tests hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from bedrock_distill.errors import DataError, Offence
 from bedrock_distill.records.diagnosis import diagnose
+from bedrock_distill.records.layouts import read_off
 from bedrock_distill.records.lines import line_size, raw_chunks, split_lines, unpack
 from bedrock_distill.records.schema import Record
 from bedrock_distill.records.syntax import Fault
@@ -107,7 +108,7 @@ class CheckReport:
 class Checker:
     """Checks lines as they pass, and keeps the tally.
 
-    Iterate over `records(lines)` to its end, then ask for the `report`.
+    Iterate over `valid(lines)` or `records(lines)` to its end, then ask for the `report`.
     """
 
     def __init__(self, rules: Rules, name: str, *, max_offences: int = MAX_OFFENCES) -> None:
@@ -119,57 +120,61 @@ class Checker:
         self._tokens = self._most_tokens = self._longest = 0
 
     def records(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, Record, bytes]]:
-        """Pass on each valid line, with its record and that record's `joined_texts`.
+        """Pass on each valid line, with its record and that record's `joined_texts`; see `valid`."""
+        for line, texts, _ in self.valid(lines):
+            yield line, _decode(line), texts
+
+    def valid(self, lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes, bool]]:
+        """Pass on each valid line, with the `joined_texts` of its record, and whether that is labelled.
 
         Args:
             lines: Lines without their newlines, as `lines.split_lines` gives them.
         """
         # The hot path: everything it touches is local, because this loop runs once a line.
-        decode, multi_turn = _decode, self._rules.multi_turn
-        most_bytes = self._rules.kept_line_bytes
+        multi_turn, most_bytes = self._rules.multi_turn, self._rules.kept_line_bytes
         most_text = (self._rules.context_tokens or _NO_LIMIT) * BYTES_PER_TOKEN
-        number = prompts = labelled = total = longest_text = longest = 0
+        number = prompts = labels = total = longest_text = longest = 0
         try:
             for number, line in enumerate(lines, 1):
                 try:
-                    record = decode(line)
-                    texts = vouch(record, line, multi_turn)
+                    found = read_off(line) or _decoded(line, multi_turn)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                    texts = None
-                if texts is None or len(texts) > most_text or len(line) > most_bytes:
-                    acquitted = self._look_closer(line, number)
-                    if acquitted is None:
+                    found = None
+                if found is None or len(found[0]) > most_text or len(line) > most_bytes:
+                    found = self._look_closer(line, number)
+                    if found is None:
                         continue
-                    record, texts = acquitted, joined_texts(acquitted)
+                texts, labelled = found
                 size = len(texts)
                 prompts += 1
-                labelled += not len(record.messages) & 1  # roles alternate from user
+                labels += labelled
                 total += -(-size // BYTES_PER_TOKEN)
                 if size > longest_text:  # noqa: PLR1730 - max() would be a call a line
                     longest_text = size
                 if len(line) > longest:
                     longest = line_size(line)
-                yield line, record, texts
+                yield line, texts, labelled
         except DataError as error:
             if not error.offences:
                 raise
             self._broken = error.offences
         finally:
-            self._lines, self._prompts, self._labelled, self._tokens = number, prompts, labelled, total
+            self._lines, self._prompts, self._labelled, self._tokens = number, prompts, labels, total
             self._longest, self._most_tokens = (
                 max(self._longest, longest),
                 -(-longest_text // BYTES_PER_TOKEN),
             )
 
-    def _look_closer(self, line: bytes, number: int) -> Record | None:
-        """The record, if the line is fine after all; otherwise its offences are in the tally."""
+    def _look_closer(self, line: bytes, number: int) -> tuple[bytes, bool] | None:
+        """What `valid` passes on, if the line is fine after all; otherwise its offences are in the tally."""
         if not line.strip():
             self._blank += 1
             return None
         faults = diagnose(line, self._rules)
         if not faults:
             try:
-                return _decode(line)
+                record = _decode(line)
+                return joined_texts(record), _is_labelled(record)
             except (
                 msgspec.MsgspecError
             ) as error:  # a gap between diagnosis and decoder must not pass for a record
@@ -270,7 +275,7 @@ def check_chunks(
             yield chunk
 
     checker = Checker(rules, name, max_offences=max_offences)
-    deque(checker.records(split_lines(measured())), maxlen=0)
+    deque(checker.valid(split_lines(measured())), maxlen=0)
     return checker.report(size_bytes=size, warnings=tuple(warnings))
 
 
@@ -280,6 +285,17 @@ def check_lines(
     r"""Check lines, with or without their `\n`; the size counts one newline a line. See `check_chunks`."""
     chunks = (line if line.endswith(b"\n") else line + b"\n" for line in lines)
     return check_chunks(chunks, rules, name, max_offences=max_offences)
+
+
+def _decoded(line: bytes, multi_turn: bool) -> tuple[bytes, bool] | None:  # noqa: FBT001 - positional for speed
+    """What `layouts.read_off` gives, of a line of any layout and with any number of turns."""
+    record = _decode(line)
+    texts = vouch(record, line, multi_turn)
+    return None if texts is None else (texts, _is_labelled(record))
+
+
+def _is_labelled(record: Record) -> bool:
+    return not len(record.messages) & 1  # roles alternate from user
 
 
 def vouch(record: Record, line: bytes, multi_turn: bool) -> bytes | None:  # noqa: FBT001 - positional for speed
@@ -295,8 +311,8 @@ def vouch(record: Record, line: bytes, multi_turn: bool) -> bytes | None:  # noq
     if not count or (count > 2 and not multi_turn):
         return None
     # Every key has a colon, and every other colon is in a text. So if the line has as many colons as the record needs,
-    # no key stands twice and no `"system": null` hides: the decoder is silent about both. (A colon that is written
-    # as an escape upsets the count too; then a closer look acquits the line.)
+    # no key stands twice and no `"system": null` hides: the decoder is silent about both. A colon that is written as an
+    # escape could make up for one too many, so where there may be such a one, a closer look decides.
     colons = 2 + 3 * count
     texts = []
     try:
@@ -319,4 +335,6 @@ def vouch(record: Record, line: bytes, multi_turn: bool) -> bytes | None:  # noq
         return None
     joined = SEPARATOR.join(texts)
     found = line.count(b":")
-    return joined if found == colons or found == colons + joined.count(b":") else None
+    if found == colons:
+        return joined
+    return joined if found == colons + joined.count(b":") and b"\\u003" not in line else None

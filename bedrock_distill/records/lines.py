@@ -6,6 +6,7 @@ size beside it.
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,20 +60,36 @@ def line_size(line: bytes) -> int:
     return len(line) - line.endswith((b"\n", b"\r")) - line.endswith(b"\r\n")
 
 
-def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def split_lines(chunks: Iterable[bytes], *, keepends: bool = False) -> Iterator[bytes]:
     r"""Lines without their `\n`, however the stream was cut into chunks.
 
     A last line needs no newline. What comes after a carriage return is left to JSON, which reads it as a blank.
+
+    Args:
+        chunks: The stream, however it is cut.
+        keepends: Leave lines their `\n`, for those who do not mind it: long lines are found several times as fast.
     """
     # The chain runs in C: a generator that yielded line by line would cost more than finding the lines.
-    return chain.from_iterable(_line_batches(chunks))
+    return chain.from_iterable(_line_batches(chunks, _cut_behind if keepends else _cut_at))
 
 
-def _line_batches(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _cut_at(chunk: bytes) -> list[bytes]:
+    return chunk.split(b"\n")
+
+
+def _cut_behind(chunk: bytes) -> list[bytes]:
+    """Lines with their newlines, and what is left behind the last."""
+    batch = BytesIO(chunk).readlines()  # it searches with memchr, and `split` does not
+    if not batch or batch[-1].endswith(b"\n"):
+        batch.append(b"")
+    return batch
+
+
+def _line_batches(chunks: Iterable[bytes], cut: Callable[[bytes], list[bytes]]) -> Iterator[list[bytes]]:
     pending = bytearray()
     size = 0  # of the line that `pending` begins
     for chunk in chunks:
-        batch = chunk.split(b"\n")
+        batch = cut(chunk)
         size += len(batch[0])
         if len(pending) <= KEEP_BYTES:
             pending += batch[0]

@@ -118,14 +118,13 @@ def split_of(record: Record | bytes, seed: int, shares: Mapping[str, float] | Sh
     """
     laid_out = Shares.of(shares)
     read = decode_record(record) if isinstance(record, bytes) else record
-    return laid_out.names[laid_out.index_of(_point(read, joined_texts(read), seed))]
+    labelled = read.messages[-1].role == "assistant"
+    return laid_out.names[laid_out.index_of(_point(joined_texts(read), seed, labelled))]
 
 
-def _point(record: Record, texts: bytes, seed: int) -> int:
+def _point(texts: bytes, seed: int, labelled: bool) -> int:  # noqa: FBT001 - positional for speed
     """A record's place on the line: a hash of its prompt's texts."""
-    if record.messages[-1].role == "assistant":
-        texts = texts[: texts.rindex(SEPARATOR)]
-    return xxhash.xxh3_64_intdigest(texts, seed)
+    return xxhash.xxh3_64_intdigest(texts[: texts.rindex(SEPARATOR)] if labelled else texts, seed)
 
 
 def split_file(
@@ -173,8 +172,8 @@ def split_file(
     with ExitStack() as stack:
         writers = [stack.enter_context(RecordWriter(path)) for path in paths]
         writes, index_of = [writer.write_line for writer in writers], laid_out.index_of
-        for line, record, texts in checker.records(split_lines(measured())):
-            writes[index_of(_point(record, texts, seed))](line)
+        for line, texts, labelled in checker.valid(split_lines(measured())):
+            writes[index_of(_point(texts, seed, labelled))](line)
         report = checker.report(size_bytes=size)
         _refuse_bad(report, skip_bad=skip_bad)
     parts = tuple(

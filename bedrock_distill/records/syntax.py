@@ -54,7 +54,7 @@ def parse(line: bytes, faults: list[Fault]) -> Any:
     except UnicodeDecodeError as error:
         faults.append(_not_utf8(line, error))
         return None
-    if not text.strip():
+    if not line.strip():  # of the bytes: JSON's blanks are ASCII's, and str.strip() knows more of them
         return None
     try:
         msgspec.json.decode(line)

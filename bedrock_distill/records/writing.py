@@ -93,7 +93,7 @@ class RecordWriter:
             DataError: If the disk refuses.
         """
         # Lines are gathered and joined: one copy and one call instead of three and two a line.
-        stream = self._open_stream()
+        stream = self._stream or self._open_stream()
         self._batch.append(line)
         self._batch_bytes += len(line) + 1
         if self._batch_bytes > _BATCH_BYTES:

@@ -102,12 +102,13 @@ def members(draw):
         "input": rarely({"inputContentType": "application/json", "inputBodyJson": request}, None, {}, 3),
         "output": rarely({"outputBodyJson": response, "outputTokenCount": 3}, None, {}),
         "inferenceRegion": "us-east-1",
+        "schemaVersion": "1.0",
     }
     left_out = rarely(set(), draw(st.sets(st.sampled_from(sorted(found)), max_size=2)))
     pairs = [(name, value) for name, value in found.items() if name not in left_out]
-    order = rarely(draw(st.sampled_from(["as made", "metadata last"])), "any", "any")
-    if order == "metadata last":
-        pairs.sort(key=lambda pair: pair[0] == "requestMetadata")
+    order = rarely(draw(st.sampled_from(["as made", "requestMetadata", "schema"])), "any", "any")
+    if order in ("requestMetadata", "schema"):  # these last
+        pairs.sort(key=lambda pair: pair[0].startswith(order))
     return draw(st.permutations(pairs)) if order == "any" else pairs
 
 
@@ -141,7 +142,7 @@ def lines(draw):
         # One member may be escaped and its neighbour not.
         how = escape if every and draw(st.booleans()) else None
         parts.append(f"{written(name, how, gap)}{gap}:{gap}{written(value, how, gap)}")
-    line = ("{" + f"{gap},".join(parts) + "}").encode()
+    line = ("{" + f"{gap},".join(parts) + "}").encode() + draw(st.sampled_from([b"", b"\n"]))
     damage = draw(st.sampled_from(["none"] * 8 + ["cut", "byte"]))
     if damage == "cut":
         return line[: draw(st.integers(1, len(line)))]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from bedrock_distill.records import Message, Record, TextBlock, decode_record, encode_record
 from bedrock_distill.records.checking import check_chunks, check_lines, vouch
 from bedrock_distill.records.diagnosis import CODES, diagnose
+from bedrock_distill.records.layouts import read_off
 from bedrock_distill.records.rules import Rules
-from bedrock_distill.records.tokens import estimate_record_tokens
+from bedrock_distill.records.tokens import estimate_record_tokens, joined_texts
 
 MANY = settings(max_examples=60, deadline=None)
 FEW = settings(max_examples=12, deadline=None)  # for each of many cases
@@ -184,6 +185,27 @@ def test_a_line_that_is_vouched_for_has_no_fault_whatever_bytes_were_changed(rec
         assert diagnose(line, RULES)
     else:
         assert vouch(read, line, True) is None or not diagnose(line, RULES)
+
+
+@MANY
+@given(valid_records(max_messages=2), st.booleans(), st.booleans(), st.data())
+def test_what_is_read_off_a_line_is_what_the_decoder_reads_and_has_no_fault(record, ascii_only, spaced, data):
+    line = json.dumps(
+        json.loads(encode_record(record)), ensure_ascii=ascii_only, separators=None if spaced else (",", ":")
+    ).encode()
+    assert read_off(line) == (joined_texts(record), record.completion is not None)
+    changed = bytearray(line)
+    for _ in range(data.draw(st.integers(1, 3))):
+        changed[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255))
+    changed = bytes(changed).replace(b"\n", b" ")
+    try:
+        found = read_off(changed)
+    except ValueError:
+        found = None
+    if found is not None:
+        read = decode_record(changed)
+        assert not diagnose(changed, RULES)
+        assert found == (joined_texts(read), read.completion is not None)
 
 
 _BLOCK = b'"content":[{"text":'

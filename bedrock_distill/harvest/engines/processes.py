@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
 __all__ = ["Engine", "ProcessEngine", "SerialEngine"]
 
@@ -44,6 +43,9 @@ class ProcessEngine:
 
     def map(self, function: Callable[[_Part], _Result], parts: Iterable[_Part]) -> Iterator[_Result]:
         """The results in the order of the parts; few parts are under way ahead of the one that is awaited."""
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - this process alone needs none
+        from multiprocessing import get_context  # noqa: PLC0415
+
         # Spawned and not forked: the caller may have threads.
         with ProcessPoolExecutor(self.processes, mp_context=get_context("spawn")) as pool:
             waiting: deque[Future[_Result]] = deque()

@@ -37,6 +37,10 @@ _Out = TypeVar("_Out")
 
 _HEAD_BYTES = 1024
 _TAIL_BYTES = 256
+_USUAL_ENDS = tuple(
+    b',"schemaType":"ModelInvocationLog","schemaVersion":"1.0"}' + end for end in (b"\n", b"")
+)
+"""How Bedrock ends a line: by one brace before it an object of its own, so proof enough of what the line says."""
 SCHEMA: Final = "ModelInvocationLog"
 """What `schemaType` says of a log record."""
 
@@ -166,6 +170,8 @@ def says_log(line: bytes, head: Head) -> bool:
     """Whether a line surely says that it is a log record: in its head, or at its very end; False where that is unclear."""
     if head.schema_type:
         return head.schema_type == SCHEMA
+    if line.endswith(_USUAL_ENDS):
+        return True
     begin = line.rfind(b',"schemaType":', max(0, len(line) - _TAIL_BYTES))
     if begin < 0:
         return False

@@ -38,6 +38,7 @@ Reason = Literal[
     "language",
     "pattern",
     "predicate",
+    "near-duplicate",
 ]
 """Why a record is not used."""
 
@@ -63,6 +64,7 @@ REASONS: Final[dict[Reason, str]] = {
     "language": "in another language than asked for",
     "pattern": "does not match the pattern asked for",
     "predicate": "left out by the caller's own function",
+    "near-duplicate": "nearly the prompt of a record before",
 }
 """Reason -> what it means, in words."""
 

@@ -5,21 +5,31 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 
 from bedrock_distill.catalog import read_model_id
 from bedrock_distill.errors import SpecError
-from bedrock_distill.records.curation.redaction import parse_redaction
 from bedrock_distill.records.logs.exchange import Exchange, Reason, Stop
 from bedrock_distill.records.logs.filters import Filter
 from bedrock_distill.records.logs.layout import in_utc
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bedrock_distill.records.curation.redaction import Redaction
     from bedrock_distill.records.logs.decoding import Envelope
 
 __all__ = ["LogQuery", "Selector"]
+
+
+_BAD_STOPS: Final[Mapping[Stop | None, Reason]] = {
+    "length": "cut-off",
+    "filtered": "filtered-answer",
+    "tool": "tool-use",
+}
+"""Ends of answers that nobody wants to learn from, where nothing else is asked for."""
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,7 +82,7 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                     field="models",
                     value=name,
                 )
-        if self.redact is not None and parse_redaction(self.redact).comprehend:
+        if self.redact is not None and _redaction(self.redact).comprehend:
             raise SpecError(
                 "Amazon Comprehend cannot be asked while logs are read: redact the file that comes of it, with "
                 "`data curate --redact comprehend`.",
@@ -94,7 +104,13 @@ class Selector:
         self._since = in_utc(query.since) if query.since else None
         self._until = in_utc(query.until) if query.until else None
         self._pattern = re.compile(query.pattern) if query.pattern else None
-        self.redactor = parse_redaction(query.redact).redactor if query.redact is not None else None
+        self._multi_turn, self._responses = query.multi_turn, query.responses
+        self._bad_stops: Mapping[Stop | None, Reason] = _BAD_STOPS
+        if query.stops:
+            self._bad_stops = {
+                stop: "stop-reason" for stop in (*get_args(Stop), None) if stop not in query.stops
+            }
+        self.redactor = _redaction(query.redact).redactor if query.redact is not None else None
         self._measures = bool(
             query.min_chars or query.max_chars is not None or query.languages or query.pattern
         )
@@ -129,21 +145,13 @@ class Selector:
 
     def objection(self, exchange: Exchange) -> Reason | None:
         """Why an exchange is not wanted, by what was said in it; None where it is."""
-        query = self.query
-        if not isinstance(exchange.messages, str) and not query.multi_turn:
+        if not self._multi_turn and not isinstance(exchange.messages, str):
             return "multi-turn"
-        if query.responses:
+        if self._responses:
             if exchange.completion is None:
                 return exchange.answer_reason or "no-completion"
-            if query.stops:
-                if exchange.stop not in query.stops:
-                    return "stop-reason"
-            elif exchange.stop == "length":
-                return "cut-off"
-            elif exchange.stop == "filtered":
-                return "filtered-answer"
-            elif exchange.stop == "tool":
-                return "tool-use"
+            if exchange.stop in self._bad_stops:
+                return self._bad_stops[exchange.stop]
         return self._measure(_prompt_text(exchange)) if self._measures else None
 
     def _measure(self, prompt: str) -> Reason | None:
@@ -158,6 +166,12 @@ class Selector:
             if language_of(prompt) not in query.languages:
                 return "language"
         return None
+
+
+def _redaction(kinds: str) -> Redaction:
+    from bedrock_distill.records.curation.redaction import parse_redaction  # noqa: PLC0415 - its patterns take time
+
+    return parse_redaction(kinds)
 
 
 def _prompt_text(exchange: Exchange) -> str:

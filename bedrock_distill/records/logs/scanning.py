@@ -47,7 +47,7 @@ def scan_lines(
     answers, where, redactor = query.responses, query.where, selector.redactor
     redacted = Counter(tally.redacted)
     choosy = bool(query.models or query.exact_model or query.operations)
-    in_time = query.since is not None or query.until is not None
+    picky = choosy or where is not None or query.since is not None or query.until is not None
     takes_model, takes, objection = selector.takes_model, selector.takes, selector.objection
     skipped: dict[str, int] = dict(tally.skipped)
     by_model: dict[str, int] = dict(tally.by_model_id)
@@ -72,13 +72,8 @@ def scan_lines(
                 found = format_of(operation, model)
                 form = found if isinstance(found, Format) else None
             entry = decode_line(line, overflow, answers=answers, form=form)
-            reason = entry.reason
-            exchange = entry.exchange
-            if (
-                reason not in _UNREADABLE
-                and (choosy or in_time or where is not None)
-                and not takes(entry.envelope)
-            ):
+            envelope, exchange, reason = entry.envelope, entry.exchange, entry.reason
+            if picky and reason not in _UNREADABLE and not takes(envelope):
                 reason = "not-selected"
             elif exchange is not None:
                 reason = objection(exchange)
@@ -92,10 +87,10 @@ def scan_lines(
                 skipped["predicate"] = skipped.get("predicate", 0) + 1
                 continue
             matched += 1
+            model = envelope.model_id
             if exchange.stop in early:
-                counts = early[exchange.stop]
-                counts[entry.envelope.model_id] = counts.get(entry.envelope.model_id, 0) + 1
-            by_model[entry.envelope.model_id] = by_model.get(entry.envelope.model_id, 0) + 1
+                early[exchange.stop][model] = early[exchange.stop].get(model, 0) + 1
+            by_model[model] = by_model.get(model, 0) + 1
             yield pair
     finally:
         tally.scanned += scanned

@@ -301,11 +301,18 @@ def test_an_out_that_cannot_be_written_is_refused_by_name(logs, tmp_path, max_re
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_ends_the_harvest(logs, tmp_path):
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_a_file_or_folder_that_may_not_be_read_ends_the_harvest(logs, tmp_path, which):
     source = logs.put(tmp_path / "logs", logs.many(2))
-    (source / logs.key(1, hour=1)).chmod(0)
-    with pytest.raises(DataError, match="Could not read"):
-        from_logs(source, tmp_path / "out.jsonl")
+    path = source / logs.key(1, hour=1)
+    closed = path if which == "file" else path.parent
+    mode = closed.stat().st_mode
+    closed.chmod(0)
+    try:
+        with pytest.raises(DataError, match="Could not read"):
+            from_logs(source, tmp_path / "out.jsonl")
+    finally:
+        closed.chmod(mode)  # so that the test's folder can be removed
 
 
 def test_an_old_file_stays_until_the_new_one_is_whole(logs, tmp_path):

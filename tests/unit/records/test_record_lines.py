@@ -2,6 +2,8 @@ import gzip
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bedrock_distill.errors import DataError
 from bedrock_distill.records.lines import (
@@ -19,6 +21,13 @@ def test_a_last_line_needs_no_newline_and_a_final_newline_makes_no_line():
     assert list(split_lines([b"a\nb"])) == list(split_lines([b"a\nb\n"])) == [b"a", b"b"]
     assert list(split_lines([])) == list(split_lines([b""])) == []
     assert list(split_lines([b"\n\na"])) == [b"", b"", b"a"]
+
+
+@given(st.lists(st.text("a\n\r", max_size=5).map(str.encode), max_size=6))
+def test_lines_that_keep_their_ends_are_the_same_lines_and_lose_no_byte(chunks):
+    kept = list(split_lines(chunks, keepends=True))
+    assert b"".join(kept) == b"".join(chunks)
+    assert [line.removesuffix(b"\n") for line in kept] == list(split_lines(chunks))
 
 
 def test_the_size_of_a_line_leaves_out_its_ending():

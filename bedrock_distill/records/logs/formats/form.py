@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Format"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Format:
     """One body format."""
 

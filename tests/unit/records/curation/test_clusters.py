@@ -3,14 +3,21 @@
 import numpy as np
 import pytest
 
-from bedrock_distill.records.curation.clusters import cluster, near_duplicates, similarities
+from bedrock_distill.records.curation.clusters import (
+    _bands,
+    _candidates,
+    _keys,
+    cluster,
+    near_duplicates,
+    similarities,
+)
 from bedrock_distill.records.curation.sketches import BINS, EMPTY, NO_THEME, Frequencies, sketch
 from bedrock_distill.records.curation.windows import windows_of
 
 
 def sketched(texts):
     encoded = [text.encode() for text in texts]
-    return sketch(encoded, np.arange(len(encoded)), Frequencies(encoded))
+    return sketch(encoded, np.arange(len(encoded)), Frequencies(encoded, themes=True))
 
 
 def merged(texts, threshold=0.8):
@@ -102,7 +109,7 @@ def test_the_estimate_is_near_the_truth(prose):
         base = prose.text(500)
         texts += [base, prose.changed(base, percent / 100)]
         windows = windows_of([text.encode() for text in texts[-2:]])
-        ours, theirs = (set(windows.hashes[windows.texts == number].tolist()) for number in (0, 1))
+        ours, theirs = (set(part.tolist()) for part in np.split(windows.hashes, windows.bounds[1:-1]))
         true.append(len(ours & theirs) / len(ours | theirs))
     places = np.arange(0, len(texts), 2)
     errors = similarities(sketched(texts), places, places + 1) - true
@@ -120,6 +127,14 @@ def test_each_of_many_clusters_is_found_whole(prose):
     families = [prose.text(200) for _ in range(200)]
     texts = [prose.changed(family, 0.005) for family in families for _ in range(10)]
     assert merged(texts) >= 0.98 * 9 * len(families)
+
+
+def test_of_many_short_prompts_hardly_any_have_to_be_compared():
+    rng = np.random.default_rng(3)
+    numbers = rng.integers(1 << 40, size=(20_000, 12))
+    sketches = sketched([" ".join(map(str, row)) for row in numbers])
+    keys = _keys(sketches, np.arange(len(numbers)), _bands(0.8))
+    assert sum(len(left) for each in keys for left, _ in _candidates(each)) < 100
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -150,7 +165,14 @@ def test_what_many_prompts_share_is_left_out_of_their_sketches(prose):
 
 
 def test_counts_are_of_prompts_and_not_of_repeats():
-    texts = [b"again and again and again and again and again and again and again and again and again"] * 3
-    frequencies = Frequencies(texts)
-    assert frequencies.prompts == 3
-    assert frequencies.of(windows_of(texts[:1]).hashes).max() == 3
+    text = b"again and again and again and again and again and again and again and again and again"
+    frequencies = Frequencies([text] * 20)
+    assert frequencies.prompts == 20
+    assert frequencies.of(windows_of([text]).hashes).max() == 20
+
+
+def test_what_few_prompts_hold_is_not_common(prose):
+    frequencies = Frequencies([prose.text(50).encode() for _ in range(40)])
+    hashes = windows_of([prose.text(50).encode()]).hashes
+    assert not len(frequencies.common_among(hashes))
+    assert frequencies.of(hashes).max() < frequencies.common
