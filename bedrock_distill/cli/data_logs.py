@@ -78,6 +78,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another sample."),
     click.option("--keep-duplicates", is_flag=True, help="Keep records whose prompt came before."),
     click.option(
+        "--near-duplicates",
+        is_flag=True,
+        help="Leave out records whose prompt is nearly that of one before, too.",
+    ),
+    click.option(
         "--engine",
         type=click.Choice(["local", "spark"]),
         default="local",
@@ -115,6 +120,7 @@ def from_logs(
     max_records: int | None,
     seed: int,
     keep_duplicates: bool,
+    near_duplicates: bool,
     work: str | None,
     **wanted: Any,
 ) -> None:
@@ -125,6 +131,10 @@ def from_logs(
     """
     from bedrock_distill.harvest import from_logs as run
 
+    if keep_duplicates and near_duplicates:
+        raise click.UsageError(
+            "--keep-duplicates and --near-duplicates contradict each other: what is the same is nearly the same."
+        )
     clients = (
         settings.session().clients if source.startswith("s3:") or (work or "").startswith("s3:") else None
     )
@@ -146,6 +156,7 @@ def from_logs(
             max_records=max_records,
             seed=seed,
             distinct=not keep_duplicates,
+            near_duplicates=near_duplicates,
             work=work,
             on_listed=lambda total: progress.update(0, total),
             on_part=note,

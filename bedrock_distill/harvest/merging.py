@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import struct
 from typing import IO, TYPE_CHECKING
 
 from bedrock_distill.errors import DataError
@@ -15,13 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["First", "Span", "copy_spans", "distinct_spans", "entries_of", "kept_spans"]
 
-_FEW = 100_000
-"""Up to so many keys, a set is small enough; loading numpy would cost more."""
+_FEW = 200_000
+"""Up to so many keys, a set is small enough (25 MB); loading numpy would cost more."""
 _BUCKET = 500_000
 """Keys that are sorted at once: about 25 MB."""
-
-
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
+_ENTRY = struct.Struct("<16sI")
 
 
 class First:
@@ -29,6 +27,11 @@ class First:
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
+
+    @property
+    def count(self) -> int:
+        """How many keys there were."""
+        return len(self._seen)
 
     def __call__(self, key: bytes) -> bool:
         """Whether the key is new."""
@@ -40,9 +43,8 @@ class First:
 def entries_of(path: Path) -> Iterator[tuple[bytes, int]]:
     """Key and line length of each record of a shard."""
     with path.open("rb") as stream:
-        while block := stream.read(KEY_BYTES * 4096):
-            for at in range(0, len(block), KEY_BYTES):
-                yield block[at : at + 16], int.from_bytes(block[at + 16 : at + KEY_BYTES], "little")
+        while block := stream.read(_ENTRY.size * 4096):
+            yield from _ENTRY.iter_unpack(block)
 
 
 Span = tuple[int, int]
@@ -75,8 +77,8 @@ def distinct_spans(paths: Sequence[Path], records: int) -> tuple[int, Iterator[I
     if records > _FEW:
         return _by_sorting(paths, records)
     first = First()
-    shards = [[(length, first(key)) for key, length in entries_of(path)] for path in paths]
-    return sum(keep for shard in shards for _, keep in shard), map(kept_spans, shards)
+    shards = [list(kept_spans((length, first(key)) for key, length in entries_of(path))) for path in paths]
+    return first.count, iter(shards)
 
 
 def _by_sorting(paths: Sequence[Path], records: int) -> tuple[int, Iterator[Iterable[Span]]]:
@@ -116,30 +118,28 @@ def _by_sorting(paths: Sequence[Path], records: int) -> tuple[int, Iterator[Iter
 
 
 def copy_spans(shard: Path, spans: Iterable[Span], out: IO[bytes]) -> None:
-    """Copy parts of a file to the end of another, which is written through its descriptor.
+    """Copy parts of a file to the end of another.
 
     Raises:
         DataError: If the file is too short.
     """
-    with shard.open("rb") as stream:
-        try:
-            for begin, end in spans:
-                _copy(stream.fileno(), out.fileno(), begin, end - begin)
-        except EOFError as error:
-            raise DataError(
-                f"{str(shard)!r} is shorter than its keys say, so something else has changed it: "
-                "remove the folder that it is in, and run again."
-            ) from error
-
-
-def _copy(source: int, target: int, begin: int, size: int) -> None:
-    left = size
-    while left:
-        at = begin + size - left
-        if sys.platform == "linux":
-            sent = os.sendfile(target, source, at, left)  # in the kernel: the bytes never come here
-        else:
-            sent = os.write(target, os.pread(source, min(left, _BLOCK_BYTES), at))
-        if not sent:
-            raise EOFError
-        left -= sent
+    block, held = memoryview(bytearray(_BLOCK_BYTES)), range(0)
+    pieces: list[memoryview] = []
+    with shard.open("rb", buffering=0) as stream:
+        for begin, end in spans:
+            at = begin
+            while at < end:
+                if at not in held:
+                    out.write(b"".join(pieces))
+                    pieces.clear()  # they are views of the block
+                    stream.seek(at)
+                    held = range(at, at + stream.readinto(block))
+                    if not held:
+                        raise DataError(
+                            f"{str(shard)!r} is shorter than its keys say, so something else has changed it: "
+                            "remove the folder that it is in, and run again."
+                        )
+                stop = min(end, held.stop)
+                pieces.append(block[at - held.start : stop - held.start])
+                at = stop
+        out.write(b"".join(pieces))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
     from bedrock_distill.harvest.s3 import S3Place
 
-__all__ = ["OURS", "LocalPlace", "open_place"]
+__all__ = ["OURS", "LocalPlace", "open_place", "portable_clients"]
 
 
-OURS = re.compile(r"\.?part-\d{6}\.(jsonl|keys|json)(\.[0-9a-f]{8}\.draft)?")
+OURS = re.compile(r"\.?part-\d{6}\.(jsonl|keys|json|sketches|sketched)(\.[0-9a-f]{8}\.draft)?")
 """Names of parts' files and of drafts that a kill left behind."""
 
 
@@ -83,3 +83,12 @@ def open_place(uri: str, clients: Clients | None) -> LocalPlace | S3Place:
 
         return S3Place(S3Uri.parse(uri), clients)
     return LocalPlace(Path(uri))
+
+
+def portable_clients(gate: dict[str, str | None] | None) -> Clients | None:
+    """A gate to AWS from what another process wrote of its own."""
+    if gate is None:
+        return None
+    from bedrock_distill.aws import Clients  # noqa: PLC0415 - it loads boto3, which a disk does not need
+
+    return Clients(profile=gate["profile"], region=gate["region"], endpoint_url=gate["endpoint_url"])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bedrock_distill.aws.clients import Clients
     from bedrock_distill.harvest.engines.processes import Engine
     from bedrock_distill.harvest.merging import Span
+    from bedrock_distill.harvest.neardups import NearDuplicates
     from bedrock_distill.harvest.parts import Receipt
     from bedrock_distill.harvest.s3 import S3Place
     from bedrock_distill.records.logs.exchange import Stop
@@ -53,6 +54,7 @@ def from_logs(
     max_records: int | None = None,
     seed: int = 0,
     distinct: bool = True,
+    near_duplicates: bool = False,
     predicate: Callable[[Record], bool] | None = None,
     work: str | None = None,
     on_listed: Callable[[int], None] | None = None,
@@ -72,6 +74,8 @@ def from_logs(
             is taken stands for the whole; the file is a sample of objects, whole ones, and not of single records.
         seed: Another seed, another sample.
         distinct: Leave out records whose prompt came before.
+        near_duplicates: Leave out records whose prompt is nearly that of one before, too, as `curate` finds them; they
+            do not count towards `max_records`. Memory: some 20 bytes for each record, 100 more for each distinct prompt.
         predicate: Your own filter. An engine with other processes must be able to import it.
         work: Directory or S3 prefix for what parts leave. Default: a directory beside `out`.
         on_listed: Told how many bytes there are to read, packed, before the first is.
@@ -87,6 +91,12 @@ def from_logs(
     if max_records is not None and max_records < 1:
         raise SpecError(
             f"max_records is {max_records}; it must be at least 1.", field="max_records", value=max_records
+        )
+    if near_duplicates and not distinct:
+        raise SpecError(
+            "near_duplicates is set and distinct is not, but what is the same is nearly the same: set both, or neither.",
+            field="near_duplicates",
+            value=near_duplicates,
         )
     if out.is_dir():  # told now, and not after hours of work
         raise DataError(f"Could not write {str(out)!r}: it is a directory; name a file.")
@@ -107,8 +117,17 @@ def from_logs(
     ]
     do = functools.partial(do_part, predicate=predicate, clients=None if engine else clients)
     receipts = _noted((engine or SerialEngine()).map(do, parts), on_part)
+    near = None
+    if near_duplicates:
+        from bedrock_distill.harvest.neardups import NearDuplicates  # noqa: PLC0415 - it loads numpy
+
+        # What a sample looks at is little, and its parts are still under way in the engine.
+        sketching = engine if max_records is None else None
+        near = NearDuplicates(folder, out.parent, engine=sketching, clients=clients, gate=gate)
     if max_records is None:
-        tally, written, duplicates = _merge(list(receipts), place, out, distinct=distinct)
+        tally, written, duplicates = _merge(list(receipts), place, out, distinct=distinct, near=near)
+    elif near is not None:
+        tally, written, duplicates = near.take(receipts, out, max_records)
     else:
         tally, written, duplicates = _take(receipts, place, out, max_records, distinct=distinct)
     place.clear()
@@ -145,9 +164,14 @@ def _noted(receipts: Iterable[Receipt], on_part: Callable[[Receipt], None] | Non
 
 
 def _merge(
-    receipts: list[Receipt], place: LocalPlace | S3Place, out: Path, *, distinct: bool
+    receipts: list[Receipt],
+    place: LocalPlace | S3Place,
+    out: Path,
+    *,
+    distinct: bool,
+    near: NearDuplicates | None,
 ) -> tuple[Tally, int, int]:
-    """All shards, in order, without repeats."""
+    """All shards, in order, without repeats, and maybe without near-duplicates."""
     tally = Tally()
     for receipt in receipts:
         tally.add(receipt.tally)
@@ -158,10 +182,12 @@ def _merge(
         if distinct and records:
             paths = [stack.enter_context(place.local(f"{receipt.name}.keys")) for receipt in receipts]
             written, spans = distinct_spans(paths, records)
+            if near is not None:
+                written, spans = near.leave_out(receipts, paths, spans, tally)
         for receipt, kept in zip(receipts, spans, strict=True):
             with place.local(f"{receipt.name}.jsonl") as shard:
                 copy_spans(shard, kept, stream)
-    return tally, written, records - written
+    return tally, written, records - written - tally.skipped.get("near-duplicate", 0)
 
 
 def _take(

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cluster", "near_duplicates", "similarities"]
+__all__ = ["THRESHOLD", "cluster", "near_duplicates", "similarities"]
 
-_BANDS_AT_ONCE = 9
-_CANDIDATE_SHARE = 0.97
+THRESHOLD = 0.8
+"""Similarity from which prompts are near-duplicates, unless another is asked for."""
+
+_CANDIDATE_SHARE = 0.96
 _CHUNK = 1 << 12
 _NEIGHBOURS = 4
 _STRANGE_AT_EDGE = 3
 _STEP = np.uint16(0x9E37)
+_HALF, _LOW = np.uint64(32), np.uint64(0xFFFF_FFFF)
 
 
-def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NDArray[np.int64]:
+def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> NDArray[np.int64]:
     """Which texts are near-duplicates of which: for each, the number of the first text of its cluster.
 
     Args:
@@ -51,13 +54,11 @@ def cluster(sketches: Sketches, threshold: float) -> NDArray[np.int64]:
     makes a different prompt.
     """
     roots = Roots(len(sketches.bins))
-    rows = np.flatnonzero((sketches.bins != EMPTY).any(axis=1))
-    bands = _bands(threshold)
-    for first in range(0, len(bands), _BANDS_AT_ONCE):
-        for keys in _keys(sketches, rows, bands[first : first + _BANDS_AT_ONCE]):
-            for left, right in _candidates(keys):
-                apart = roots.apart(rows[left], rows[right])
-                _join_alike(roots, sketches, rows[left[apart]], rows[right[apart]], threshold)
+    rows = np.flatnonzero(sketches.bins.min(axis=1, initial=EMPTY) != EMPTY)
+    for keys in _keys(sketches, rows, _bands(threshold)):
+        for left, right in _candidates(keys):
+            apart = roots.apart(rows[left], rows[right])
+            _join_alike(roots, sketches, rows[left[apart]], rows[right[apart]], threshold)
     return roots.of_all()
 
 
@@ -65,24 +66,30 @@ def _bands(threshold: float) -> list[range]:
     """The bins, in bands as wide as can be so that of pairs just at the threshold nearly all agree in some whole band."""
     for width in range(BINS, 1, -1):
         count = BINS // width
-        if 1 - (1 - threshold**width) ** count >= _CANDIDATE_SHARE:
+        if 1 - (1 - threshold ** (width + 1)) ** count >= _CANDIDATE_SHARE:
             break
     else:
         width, count = 1, BINS
     return [range(band * width, (band + 1) * width) for band in range(count)]
 
 
-def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: list[range]) -> Iterator[NDArray[np.uint64]]:
-    """For each band, a key a row: rows that share one agree in all numbers of the band, and in their frame."""
-    keys = np.tile(sketches.frames[rows], (len(bands), 1))
+def _keys(sketches: Sketches, rows: NDArray[np.int64], bands: list[range]) -> NDArray[np.uint32]:
+    """For each band, a key a row: rows that agree in all numbers of the band, and in their frame, share one.
+
+    So may a few others: a key is a hash of 32 bits.
+    """
+    keys = np.empty((len(bands), len(rows)), np.uint32)
     factors = mixed(np.arange(1, BINS + 1, dtype=np.uint64)) | np.uint64(1)
     for start in range(0, len(rows), _CHUNK):
         some = slice(start, start + _CHUNK)
-        numbers = _filled(sketches.bins[rows[some]])
+        numbers, frames = _filled(sketches.bins[rows[some]]), sketches.frames[rows[some]]
         for place, band in enumerate(bands):
-            for bin_ in band:
-                keys[place, some] += numbers[bin_] * factors[bin_]
-    return map(mixed, keys)
+            sums = frames.copy()
+            # And one from the other side of the circle: many short prompts have a single window's number in common.
+            for bin_ in (*band, (band[0] + BINS // 2) % BINS):
+                sums += numbers[bin_] * factors[bin_]
+            keys[place, some] = mixed(sums) >> _HALF
+    return keys
 
 
 def _filled(bins: NDArray[np.uint16]) -> NDArray[np.uint16]:
@@ -103,22 +110,21 @@ def _filled(bins: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return numbers
 
 
-def _candidates(keys: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _candidates(keys: NDArray[np.uint32]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs of places with the same key: each with the first of its key, and with a few before it.
 
     Not all pairs: a key that a thousand rows share would have half a million.
     """
-    # A key gives up its low bits for its place: numbers sort many times faster than what they belong to.
-    low = np.uint64((1 << len(keys).bit_length()) - 1)
-    ordered = keys & ~low
+    # Each key with its place as one number: numbers sort many times faster than what they belong to.
+    ordered = keys.astype(np.uint64) << _HALF
     ordered |= np.arange(len(keys), dtype=np.uint64)
     ordered.sort()
     begins = np.ones(len(keys), np.bool_)
-    np.greater(ordered[1:] ^ ordered[:-1], low, out=begins[1:])
+    np.greater(ordered[1:] ^ ordered[:-1], _LOW, out=begins[1:])
     places = np.flatnonzero(~begins)
     if not len(places):
         return
-    rows = (ordered & low).view(np.int64)
+    rows = (ordered & _LOW).view(np.int64)
     heads = np.flatnonzero(begins)
     firsts = heads[np.searchsorted(heads, places) - 1]
     yield rows[firsts], rows[places]
@@ -153,13 +159,13 @@ def _join_alike(
 
 def _alike(
     sketches: Sketches, left: NDArray[np.int64], right: NDArray[np.int64], threshold: float
-) -> NDArray[np.bool_]:
-    alike = sketches.frames[left] == sketches.frames[right]
-    alike &= similarities(sketches, left, right) >= threshold
-    some = np.flatnonzero(alike)
+) -> NDArray[np.int64]:
+    """The places of the pairs that are alike."""
+    # What reads least comes first: of short prompts that have a key in common, hardly any are alike.
+    some = np.flatnonzero(sketches.frames[left] == sketches.frames[right])
     least = max(1, round(threshold * EDGE) - _STRANGE_AT_EDGE)
     for edge in (slice(0, EDGE), slice(EDGE, 2 * EDGE)):
         ours, theirs = sketches.edges[left[some], edge], sketches.edges[right[some], edge]
         shared = np.count_nonzero((ours[:, :, None] == theirs[:, None, :]).any(axis=2), axis=1)
-        alike[some] &= shared >= least
-    return np.asarray(alike)
+        some = some[shared >= least]
+    return some[similarities(sketches, left[some], right[some]) >= threshold]

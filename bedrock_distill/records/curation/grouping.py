@@ -21,14 +21,15 @@ class Roots:
 
     def __init__(self, count: int) -> None:
         self._parents = np.arange(count)
+        self._flat = True
 
     def of_all(self) -> NDArray[np.int64]:
         """The root of every row."""
-        parents = self._parents
-        while not np.array_equal(grand := parents[parents], parents):
-            parents = grand
-        self._parents = parents
-        return parents
+        while not self._flat:
+            grand = self._parents[self._parents]
+            self._flat = np.array_equal(grand, self._parents)
+            self._parents = grand
+        return self._parents
 
     def apart(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which pairs are not yet in the same set."""
@@ -42,6 +43,7 @@ class Roots:
         for one, other in zip(left.tolist(), right.tolist(), strict=True):
             a, b = self._root(one), self._root(other)
             parents[max(a, b)] = min(a, b)
+            self._flat = False
 
     def _root(self, row: int) -> int:
         parents = self._parents

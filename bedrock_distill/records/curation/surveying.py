@@ -50,7 +50,7 @@ def survey(
     keys = columns.key_low[rows]
     least = np.partition(keys, SAMPLE)[SAMPLE] if len(rows) > SAMPLE else None
     sample = rows if least is None else rows[keys < least]
-    frequencies = Frequencies(pool.prompts(np.sort(sample).tolist()))
+    frequencies = Frequencies(pool.prompts(np.sort(sample).tolist()), themes=True)
     # Read as they lie on disk, each into its own place.
     reading = np.argsort(rows)
     sketches = sketch(pool.prompts(rows[reading].tolist()), reading, frequencies)

@@ -37,24 +37,31 @@ _GAP = b"\0" * WINDOW_BYTES  # so that no window reaches over the end of its tex
 _M1, _M2, _M3 = (np.uint64(m) for m in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 _HALF = np.uint64(32)
 
-_SOFT_MARKS = b" \t\n\r\v\f.,;:?!\"'"
+_LETTERS = np.uint8(26)
+_SOFT_MARKS = b"\0 \t\n\r\v\f.,;:?!\"'"
 
 
-def _class_of(byte: int) -> int:
+_NOTHING, _LETTER, _DIGIT, _CAPITAL, _LEAD = range(5)
+
+
+def _kind_of(byte: int) -> int:
     """What kind of character a byte belongs to. A word begins where the kind rises."""
     if byte >= 0xF8:
-        return 0  # not UTF-8: the separator of texts
+        return _NOTHING  # not UTF-8: the separator of texts
     if byte >= 0xE0:
-        return 4  # leads a character of three or four bytes: mostly scripts without blanks
+        return _LEAD  # of a character of three or four bytes: mostly scripts without blanks
     if byte >= 0x80 or chr(byte).islower():
-        return 1
+        return _LETTER
     if chr(byte).isdigit():
-        return 2
-    return 3 if chr(byte).isupper() else 0
+        return _DIGIT
+    return _CAPITAL if chr(byte).isupper() else _NOTHING
 
 
-_CLASSES = bytes(map(_class_of, range(256)))
-_FOLDED = bytes(0 if byte in _SOFT_MARKS or byte >= 0xF8 else byte for byte in bytes(range(256)).lower())
+# A code for each byte that counts, kind after kind; zero for the others. A capital has that of its small letter.
+_COUNTED = sorted(set(range(0xF8)) - set(_SOFT_MARKS) - set(range(ord("A"), ord("Z") + 1)), key=_kind_of)
+_CODE_OF = {byte: code for code, byte in enumerate(_COUNTED, 1)}
+_CODES = bytes(_CODE_OF.get(byte, 0) for byte in bytes(range(256)).lower())
+_FIRST = {kind: np.uint8(code) for code, kind in reversed([*enumerate(map(_kind_of, _COUNTED), 1)])}
 
 
 class Windows(NamedTuple):
@@ -62,16 +69,29 @@ class Windows(NamedTuple):
 
     hashes: NDArray[np.uint64]
     """Hash of each window."""
-    texts: NDArray[np.int64]
-    """Which text each window belongs to, from 0."""
     bounds: NDArray[np.int64]
     """Where the windows of each text begin, and at the end how many there are."""
     whole: NDArray[np.int64]
     """Where the windows of each text begin that reach beyond its end, and so hold less than others."""
-    long: NDArray[np.int64]
-    """The windows that begin with a long word."""
-    stems: NDArray[np.uint64]
-    """The first letters of each of these words, hashed."""
+    begins: NDArray[np.int64]
+    """Where each window begins, in bytes of the batch."""
+    ends: NDArray[np.int64]
+    """Where each text ends, and before them where the first begins."""
+    heads: NDArray[np.uint64]
+    """The first eight bytes of each window."""
+
+    def each(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each window the value of its text."""
+        return np.repeat(values, np.diff(self.bounds))
+
+    def long_words(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """The windows that begin with a long word, and the first letters of each of these words, hashed."""
+        lengths = np.diff(self.begins, append=0)
+        some = np.flatnonzero(self.bounds[1:] > self.bounds[:-1])
+        last = self.bounds[1:][some] - 1
+        lengths[last] = self.ends[1:][some] - self.begins[last] + 1
+        long = np.flatnonzero(lengths >= _LONG_WORD)
+        return long, mixed((self.heads[long] & _STEM_MASK) * _M1)
 
 
 def windows_of(texts: Sequence[bytes]) -> Windows:
@@ -83,32 +103,37 @@ def windows_of(texts: Sequence[bytes]) -> Windows:
     if SEPARATOR in blob:
         texts = [text.replace(SEPARATOR, _GAP) for text in texts]
         blob = _GAP.join([b"", *texts, _GAP])
-    classes = np.frombuffer(blob.translate(_CLASSES), np.uint8)
-    at = np.flatnonzero(classes[1:] > classes[:-1])
+    codes = blob.translate(_CODES)
+    kinds = _kinds(np.frombuffer(blob, np.uint8), np.frombuffer(codes, np.uint8))
+    at = np.flatnonzero(kinds[1:] > kinds[:-1])
     at += 1
     # Sixteen bytes from anywhere as two numbers.
-    places = np.ndarray((len(blob) - 15,), dtype="V16", buffer=blob.translate(_FOLDED), strides=(1,))
+    places = np.ndarray((len(blob) - 15,), dtype="V16", buffer=codes, strides=(1,))
     numbers = places[at].view("<u8")
     first, second = numbers[::2], numbers[1::2]
     ends = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + WINDOW_BYTES, out=ends[1:])
     bounds = np.searchsorted(at, ends)
-    lengths = np.empty(len(at), np.int64)
-    np.subtract(at[1:], at[:-1], out=lengths[:-1])
-    last = bounds[1:][bounds[1:] > bounds[:-1]] - 1
-    lengths[last] = ends[1:][bounds[1:] > bounds[:-1]] - at[last] + 1
-    long = np.flatnonzero(lengths >= _LONG_WORD)
-    stems = mixed((first[long] & _STEM_MASK) * _M1)
-    hashes = first * _M1
-    hashes += second * _M2
+    hashes = second * _M2
+    hashes += first
     return Windows(
         hashes=mixed(hashes),
-        texts=np.repeat(np.arange(len(texts)), np.diff(bounds)),
         bounds=bounds,
         whole=np.searchsorted(at, ends[1:] - WINDOW_BYTES, side="right"),
-        long=long,
-        stems=stems,
+        begins=at,
+        ends=ends,
+        heads=first,
     )
+
+
+def _kinds(blob: NDArray[np.uint8], codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The kind of each byte. Comparing costs half of what looking each up in a table would."""
+    is_capital = blob - np.uint8(ord("A")) < _LETTERS  # below "A", it wraps around to a large number
+    kinds = (is_capital | (codes >= _FIRST[_LEAD])).view(np.uint8)
+    kinds += kinds
+    kinds += (codes >= _FIRST[_DIGIT]).view(np.uint8)
+    kinds += (codes >= _FIRST[_LETTER]).view(np.uint8)
+    return kinds
 
 
 def mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

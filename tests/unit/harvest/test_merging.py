@@ -50,13 +50,16 @@ def test_the_set_and_the_sorting_keep_the_same_lines_and_they_are_the_first_ones
             assert (kept, [list(each) for each in spans]) == (len(seen), wanted)
 
 
-@settings(max_examples=200)
-@given(st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=20))
-def test_spans_cover_the_kept_lines_join_neighbours_and_copy_to_their_bytes(entries):
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.booleans()), max_size=20), st.sampled_from([1, 3, 8, 1 << 18])
+)
+def test_spans_cover_the_kept_lines_join_neighbours_and_copy_to_their_bytes(entries, block):
     lines = [bytes([65 + number]) * length for number, (length, _) in enumerate(entries)]
     spans = list(kept_spans(entries))
     assert all(first[1] < second[0] for first, second in itertools.pairwise(spans))
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "_BLOCK_BYTES", block)
         shard, out = Path(folder, "shard"), Path(folder, "out")
         shard.write_bytes(b"".join(lines))
         with out.open("wb") as stream:
@@ -71,13 +74,15 @@ def test_entries_are_read_across_blocks(tmp_path):
     assert list(entries_of(path)) == shard
 
 
-def test_a_shard_that_is_shorter_than_its_keys_say_is_no_silent_loss(tmp_path):
+@pytest.mark.parametrize("spans", [[(0, 4)], [(0, 1), (2, 4)], [(3, 4)]])
+def test_a_shard_that_is_shorter_than_its_keys_say_is_no_silent_loss(tmp_path, spans):
     shard = tmp_path / "shard"
     shard.write_bytes(b"abc")
     with (tmp_path / "out").open("wb") as stream, pytest.raises(DataError, match="shorter than its keys say"):
-        copy_spans(shard, [(0, 4)], stream)
+        copy_spans(shard, spans, stream)
 
 
 def test_the_first_of_each_key_is_new():
     first = First()
     assert [first(key) for key in (b"a", b"b", b"a", b"c", b"b")] == [True, True, False, True, False]
+    assert first.count == 3
