@@ -42,6 +42,7 @@ class JobDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_records: int | None = None
     seed: int = 0
     distinct: bool = True
+    near_duplicates: bool = False
 
     def to_json(self) -> str:
         """The document as text."""
@@ -101,6 +102,7 @@ def run_document(document: JobDocument, engine: Engine, clients: Clients) -> dic
             max_records=document.max_records,
             seed=document.seed,
             distinct=document.distinct,
+            near_duplicates=document.near_duplicates,
             work=document.work,
         )
         store.put_file(path, target, sha256=digest_file(path).sha256)

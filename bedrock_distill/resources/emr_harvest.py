@@ -25,7 +25,7 @@ _APPLICATION_ID = re.compile(r"[0-9a-z]{1,64}")
 _KEY_ARN = re.compile(r"arn:aws(-[^:]+)?:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+")
 _MOST_KEYS = 16
 
-_WANTED = ("name", "logs", "output", "query", "max_records", "seed", "distinct", "edition")
+_WANTED = ("name", "logs", "output", "query", "max_records", "seed", "distinct", "near_duplicates", "edition")
 """Fields that say what is harvested; the others say with what."""
 
 
@@ -49,6 +49,8 @@ class ServerlessHarvest(Spec):
     """Another seed, another sample."""
     distinct: bool = True
     """Leave out records whose prompt came before."""
+    near_duplicates: bool = False
+    """Leave out records whose prompt is nearly that of one before, too; the driver finds them among all."""
     environment: str | None = None
     """S3 URI of a packed Python environment (.tar.gz) with this package in it. A plan without one says how to build it."""
     application: str | None = None
@@ -206,4 +208,5 @@ def job_document(spec: ServerlessHarvest, place: Place, fingerprint: str) -> str
         max_records=spec.max_records,
         seed=spec.seed,
         distinct=spec.distinct,
+        near_duplicates=spec.near_duplicates,
     ).to_json()
