@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bedrock_distill import errors, local
     from bedrock_distill.catalog import Catalog, load_catalog
-    from bedrock_distill.chat import AsyncTarget, ChatReply, ChatStream, Target
+    from bedrock_distill.chat import (
+        AsyncTarget,
+        ChatReply,
+        ChatStream,
+        Target,
+        endpoint_dialect,
+        imported_dialect,
+    )
     from bedrock_distill.errors import BedrockDistillError
     from bedrock_distill.evaluation import Report, evaluate
     from bedrock_distill.harvest import LogReport, count_logs, from_logs
@@ -98,8 +105,10 @@ _HOMES = {
     "TensorRTLLM": "resources",
     "VLLM": "resources",
     "count_logs": "harvest",
+    "endpoint_dialect": "chat",
     "evaluate": "evaluation",
     "from_logs": "harvest",
+    "imported_dialect": "chat",
     "inspect_model": "resources.model_inspection",
     "load_catalog": "catalog",
 }
@@ -154,9 +163,11 @@ __all__ = [
     "TensorRTLLM",
     "__version__",
     "count_logs",
+    "endpoint_dialect",
     "errors",
     "evaluate",
     "from_logs",
+    "imported_dialect",
     "inspect_model",
     "load_catalog",
     "local",

@@ -24,6 +24,8 @@ class Piece:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Fields of `Usage` that are known now. Services count as they go, so that the last word stands."""
     service_latency_s: float | None = None
+    logprobs: tuple[float, ...] | None = None
+    """Log-probabilities of the text's tokens, to add to what came before."""
 
 
 class Assembly:
@@ -35,6 +37,7 @@ class Assembly:
         """Why the model stopped; empty until it did."""
         self.usage = Usage()
         self.service_latency_s: float | None = None
+        self.logprobs: tuple[float, ...] | None = None
 
     def add(self, piece: Piece) -> None:
         """Take the next piece."""
@@ -45,6 +48,8 @@ class Assembly:
             self.usage = replace(self.usage, **piece.counts)
         if piece.service_latency_s is not None:
             self.service_latency_s = piece.service_latency_s
+        if piece.logprobs is not None:
+            self.logprobs = (self.logprobs or ()) + piece.logprobs
 
     @property
     def text(self) -> str:

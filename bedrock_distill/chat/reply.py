@@ -42,6 +42,8 @@ class ChatReply:
     """The model id or ARN that was asked."""
     request_id: str = ""
     """AWS's request id, to find the call in logs."""
+    logprobs: tuple[float, ...] | None = None
+    """Log-probability of each token of the answer, where the dialect asks for them and the target says them."""
 
     @property
     def complete(self) -> bool:

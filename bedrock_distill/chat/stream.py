@@ -134,6 +134,7 @@ class ChatStream:
             service_latency_s=self._assembly.service_latency_s,
             model_id=self._model_id,
             request_id=self._events.response.get("ResponseMetadata", {}).get("RequestId", ""),
+            logprobs=self._assembly.logprobs,
         )
 
     def _cut(self, reason: str) -> ServiceError:

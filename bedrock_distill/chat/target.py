@@ -80,6 +80,21 @@ class Target:
             else f"Target({self.model_id!r}, name={self.name!r})"
         )
 
+    def impatient(self) -> Target:
+        """The same target, which raises what went wrong at once instead of trying again; for callers that have another."""
+
+        def give_up(retry: Retry) -> None:
+            raise retry.error
+
+        return Target(
+            self._clients,
+            self.model_id,
+            name=self.name,
+            dialect=self.dialect,
+            on_retry=give_up,
+            timer=self._timer,
+        )
+
     def chat(
         self,
         prompt: Prompt,
@@ -139,6 +154,7 @@ class Target:
             service_latency_s=answer.service_latency_s,
             model_id=self.model_id,
             request_id=request_id,
+            logprobs=answer.logprobs,
         )
 
     def stream(

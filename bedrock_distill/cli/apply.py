@@ -23,7 +23,7 @@ __all__ = ["check", "command", "consent", "emit_logging", "narrate"]
 
 @click.command("apply", short_help="Do what a plan says, once, however often it is called.")
 @click.argument("plan_or_job_file", type=click.Path(dir_okay=False))
-@click.option("--wait/--no-wait", default=False, help="Wait until the job or deployment is done.")
+@click.option("--wait/--no-wait", default=False, help="Wait until the job is done, or what serves answers.")
 @click.option(
     "--timeout", type=duration, help="Wait this long at most, such as 6h. Default: as long as it takes."
 )
@@ -42,7 +42,10 @@ def command(
     force: bool,
     yes: bool,
 ) -> None:
-    """Do what a plan (JSON from `bedrock-distill plan --out`) or a job file (TOML) says.
+    """Do what a plan or a job file says.
+
+    A plan is JSON from `bedrock-distill plan --out`. A job file is TOML with one table: [distillation], [deployment],
+    [provisioned], [import], [copy], [endpoint] or [harvest].
 
     Applying twice makes one thing; after a crash, apply again. With --wait, exit code 1 means that the job failed, 4
     that it is still running. A plan is applied in its own region.

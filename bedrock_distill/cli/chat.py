@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options
+from bedrock_distill.cli.common import Settings, common_options, pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bedrock_distill.aws.retry import Retry
     from bedrock_distill.chat import ChatReply, ChatStream
 
 __all__ = ["command"]
@@ -24,13 +27,6 @@ class _Options(TypedDict):
     top_p: float | None
     stop: tuple[str, ...]
     metadata: dict[str, str]
-
-
-def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    for value in values:
-        if not value.partition("=")[1]:
-            raise click.BadParameter(f"{value!r} is not KEY=VALUE.")
-    return dict(value.split("=", 1) for value in values)
 
 
 @click.command("chat")
@@ -58,7 +54,7 @@ def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
 @click.option(
     "--metadata",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="KEY=VALUE",
     help="Kept with the call in the invocation log. May be repeated.",
 )
@@ -77,11 +73,12 @@ def command(
 ) -> None:
     """Send one prompt to a model or deployment and print the answer.
 
-    MODEL is a model id, an inference profile, or the ARN of a deployment, an imported or a provisioned model. PROMPT is
-    read from standard input where it is not given.
+    MODEL is a model id, an inference profile, or the ARN of a deployment, an imported or a provisioned model or a
+    SageMaker endpoint; endpoint/NAME is short for the last. PROMPT is read from standard input where it is not given.
+    Where the model must be loaded first, that is said on stderr and waited for.
     """
     text = _read_prompt() if prompt is None else prompt
-    target = settings.session().model(model)
+    target = settings.session().model(model, on_retry=_tell_of_loading(settings))
     options = _Options(
         system=system,
         max_tokens=max_tokens,
@@ -96,6 +93,20 @@ def command(
         reply = target.chat(text, **options)
         settings.emit(reply.to_dict(), reply.text)
     _tell(settings, reply)
+
+
+def _tell_of_loading(settings: Settings) -> Callable[[Retry], None] | None:
+    """A note each time the model is not there yet. With `--verbose` the log tells of every kind of retry already."""
+    from bedrock_distill.errors import ModelNotReadyError
+
+    def tell(retry: Retry) -> None:
+        if isinstance(retry.error, ModelNotReadyError):
+            settings.note(
+                f"The model is being loaded, which takes a minute or more; trying again in {retry.wait_s:.0f} s "
+                f"(try {retry.tries + 1} of {retry.of})."
+            )
+
+    return None if settings.verbose else tell
 
 
 def _print_pieces(stream: ChatStream) -> ChatReply:

@@ -34,6 +34,7 @@ __all__ = [
     "has_terminal",
     "lines_of",
     "money_option",
+    "pairs",
     "table",
 ]
 
@@ -215,6 +216,14 @@ class _Duration(click.ParamType[float]):
 
 duration = _Duration()
 """click type of durations such as `6h`, in seconds."""
+
+
+def pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read `KEY=VALUE`, given any number of times; a callback of options."""
+    for value in values:
+        if not value.partition("=")[1]:
+            raise click.BadParameter(f"{value!r} is not KEY=VALUE.")
+    return dict(value.split("=", 1) for value in values)
 
 
 def table(rows: list[tuple[Any, ...]], header: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for a job or a deployment, the same in every command: progress on stderr, one document at the end."""
+"""Waiting for a job or for what serves, the same in every command: progress on stderr, one document at the end."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def wait_and_emit(
 
 def _model(handle: Any, state: Any) -> dict[str, str | None]:
     """The model that comes of what was waited for; what serves or harvests has none."""
-    from bedrock_distill.resources import HarvestRun, Provisioned
+    from bedrock_distill.resources import HarvestRun, LiveEndpoint, Provisioned
 
-    if isinstance(handle, HarvestRun | Provisioned):
+    if isinstance(handle, HarvestRun | LiveEndpoint | Provisioned):
         return {}
     return {"model_arn": getattr(state, "model_arn", None)}
 

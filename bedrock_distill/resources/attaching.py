@@ -72,7 +72,7 @@ def attach_as(wanted: type[_Handle], arn: str, clients: Clients) -> _Handle:
     handle = attach_in(arn, clients)
     if not isinstance(handle, wanted):
         raise SpecError(
-            f"{arn!r} is the ARN of a {_NOUNS[type(handle)]}, not a {_NOUNS[wanted]}.",
+            f"{arn!r} is the ARN of {_NOUNS[type(handle)]}, not {_NOUNS[wanted]}.",
             field="arn",
             value=arn,
         )
@@ -91,18 +91,18 @@ def _kind(arn: Arn) -> str:
 
 
 _NOUNS: dict[type, str] = {
-    DistillationJob: "distillation job",
-    Deployment: "deployment",
-    CustomModel: "custom model",
-    Provisioned: "provisioned throughput",
-    ModelImportJob: "model import job",
-    ImportedModel: "imported model",
-    ModelCopyJob: "model copy job",
-    LiveEndpoint: "endpoint",
-    HarvestRun: "harvest run",
-    HarvestApplication: "EMR Serverless application",
+    DistillationJob: "a distillation job",
+    Deployment: "a deployment",
+    CustomModel: "a custom model",
+    Provisioned: "a provisioned throughput",
+    ModelImportJob: "a model import job",
+    ImportedModel: "an imported model",
+    ModelCopyJob: "a model copy job",
+    LiveEndpoint: "an endpoint",
+    HarvestRun: "a harvest run",
+    HarvestApplication: "an EMR Serverless application",
 }
-"""Handle -> what it is, in words."""
+"""Handle -> what it is, in words, with its article."""
 
 _HANDLES: dict[str, type[AnyHandle]] = {
     "model-customization-job": DistillationJob,

@@ -9,6 +9,7 @@ import pytest
 from bedrock_distill.cli.common import Settings
 from bedrock_distill.cli.main import main
 from bedrock_distill.local import Cloud
+from bedrock_distill.local.services import services
 from bedrock_distill.local.services.bedrock import Bedrock
 from bedrock_distill.records import Record, encode_record
 
@@ -27,7 +28,7 @@ output = "s3://local-bucket/distill/"
 def cloud(trainer, tmp_path):
     with Cloud(
         teachers={TEACHER: lambda record: "billing"},
-        services=lambda world: {"bedrock": Bedrock(world, trainer=trainer)},
+        services=lambda world: {**services(world), "bedrock": Bedrock(world, trainer=trainer)},
         workdir=tmp_path / "cloud",
     ) as cloud:
         cloud.bucket("local-bucket")

@@ -21,11 +21,23 @@ class _Said(msgspec.Struct):
     """A text; other kinds of content, and None beside tool calls, bring none."""
 
 
+class _TokenSaid(msgspec.Struct):
+    logprob: float
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_TokenSaid] | None = None
+    """Token by token, in chat completions."""
+    token_logprobs: list[float | None] | None = None
+    """The same in completions."""
+
+
 class _Choice(msgspec.Struct):
     index: int = 0
     text: str | None = None
     message: _Said | None = None
     delta: _Said | None = None
+    logprobs: _Logprobs | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None
     """vLLM's: the stop text or token that ended the answer."""
@@ -55,6 +67,8 @@ class OpenAIChat:
     """The name the server gave the model; vLLM refuses any other, LMI and TGI do without."""
     full_top_p: bool = True
     """Whether the server takes a `top_p` of 1. TGI wants less, and means 1 where none is given."""
+    logprobs: bool = False
+    """Whether to ask for the log-probability of each token of the answer."""
 
     def write(self, asked: Question, *, stream: bool) -> dict[str, Any]:
         """The request's body."""
@@ -62,6 +76,7 @@ class OpenAIChat:
             **given(model=self.model),
             "messages": turns(asked),
             **_options(asked, stream=stream, full_top_p=self.full_top_p),
+            **({"logprobs": True} if self.logprobs else {}),
         }
 
     def read(self, value: Any, asked: Question) -> Piece:
@@ -77,6 +92,8 @@ class OpenAICompletion:
     """What turns a conversation into the prompt; None sends the user's text as it is."""
     model: str = ""
     """The name the server gave the model; vLLM refuses any other."""
+    logprobs: bool = False
+    """Whether to ask for the log-probability of each token of the answer."""
 
     def write(self, asked: Question, *, stream: bool) -> dict[str, Any]:
         """The request's body."""
@@ -84,7 +101,13 @@ class OpenAICompletion:
             asked, "vLLM ends a completion after 16 tokens, and Bedrock takes it for another format"
         )
         prompt = prompt_text(asked, self.template)
-        return {**given(model=self.model), "prompt": prompt, **_options(asked, stream=stream)}
+        return {
+            **given(model=self.model),
+            "prompt": prompt,
+            **_options(asked, stream=stream),
+            # How many alternatives to list beside each token; the token itself is always among them.
+            **({"logprobs": 1} if self.logprobs else {}),
+        }
 
     def read(self, value: Any, asked: Question) -> Piece:
         """What an answer or a chunk tells."""
@@ -112,7 +135,14 @@ def _read(value: Any, asked: Question) -> Piece:
         text=text if isinstance(text, str) else "",
         stop_reason=stop_reason(choice.finish_reason, asked, matched=choice.stop_reason),
         counts=_counts(answer.usage) if answer.usage else {},
+        logprobs=_logprobs(choice.logprobs) if choice.logprobs else None,
     )
+
+
+def _logprobs(said: _Logprobs) -> tuple[float, ...]:
+    if said.content is not None:
+        return tuple(token.logprob for token in said.content)
+    return tuple(value for value in said.token_logprobs or () if value is not None)
 
 
 def _counts(usage: _Usage) -> dict[str, int]:

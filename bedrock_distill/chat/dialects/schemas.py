@@ -28,6 +28,7 @@ def endpoint_dialect(
     component: str = "",
     raw: bool = False,
     template: ChatTemplate | None = None,
+    logprobs: bool = False,
 ) -> InvokeEndpoint:
     """How an endpoint is asked.
 
@@ -37,6 +38,7 @@ def endpoint_dialect(
         component: The inference component to ask, on an endpoint that has them.
         raw: Send a prompt instead of messages. The container applies no chat template then.
         template: With `raw`, what turns a conversation into the prompt; None sends the user's text as it is.
+        logprobs: Ask for the log-probability of each token, for `ChatReply.logprobs`; in OpenAI's schemas only.
 
     Raises:
         SpecError: If the schema is unknown, or something it needs is missing or useless.
@@ -54,25 +56,30 @@ def endpoint_dialect(
             "Give raw=True with it, or leave it out.",
             field="template",
         )
-    return InvokeEndpoint(_endpoint_body(schema, served_name, raw=raw, template=template), component)
+    body = _endpoint_body(schema, served_name, raw=raw, template=template, logprobs=logprobs)
+    return InvokeEndpoint(body, component)
 
 
 def _endpoint_body(
-    schema: EndpointSchema, served_name: str, *, raw: bool, template: ChatTemplate | None
+    schema: EndpointSchema, served_name: str, *, raw: bool, template: ChatTemplate | None, logprobs: bool
 ) -> Body:
     if not raw:
-        return OpenAIChat(model=served_name, full_top_p=schema != "tgi")
+        return OpenAIChat(model=served_name, full_top_p=schema != "tgi", logprobs=logprobs)
     if schema == "openai":
-        return OpenAICompletion(template=template, model=served_name)
+        return OpenAICompletion(template=template, model=served_name, logprobs=logprobs)
+    _refuse_logprobs("inputs and parameters", logprobs=logprobs)
     return Generate(template=template, server=schema)
 
 
-def imported_dialect(body: ImportedFormat, *, template: ChatTemplate | None = None) -> InvokeModel:
+def imported_dialect(
+    body: ImportedFormat, *, template: ChatTemplate | None = None, logprobs: bool = False
+) -> InvokeModel:
     """How an imported model is asked through InvokeModel; `Converse` asks those that understand it.
 
     Args:
         body: The body's format. Models imported before 2025-11-11 know only BedrockCompletion.
         template: What turns a conversation into the prompt where the format takes one; None sends the user's text as it is.
+        logprobs: Ask for the log-probability of each token, for `ChatReply.logprobs`; in OpenAI's formats only.
 
     Raises:
         SpecError: If the format is unknown, or is given a template that it has no use for.
@@ -84,10 +91,20 @@ def imported_dialect(body: ImportedFormat, *, template: ChatTemplate | None = No
                 "OpenAIChatCompletion takes messages, and Bedrock applies the model's template. Leave the template out.",
                 field="template",
             )
-        return InvokeModel(OpenAIChat())
+        return InvokeModel(OpenAIChat(logprobs=logprobs))
     if body == "OpenAICompletion":
-        return InvokeModel(OpenAICompletion(template=template))
+        return InvokeModel(OpenAICompletion(template=template, logprobs=logprobs))
+    _refuse_logprobs(body, logprobs=logprobs)
     return InvokeModel(BedrockCompletion(template=template))
+
+
+def _refuse_logprobs(schema: str, *, logprobs: bool) -> None:
+    if logprobs:
+        raise SpecError(
+            f"Log-probabilities are read in OpenAI's schemas, not in {schema}. Ask in one of those, or leave logprobs out.",
+            field="logprobs",
+            value=logprobs,
+        )
 
 
 def _check_known(value: str, choices: object, field: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import JobFailedError, NotFoundError, ServiceError
@@ -96,9 +96,9 @@ class EndpointStatus:
             created=answer["CreationTime"],
             wanted=wanted,
         )
-        if status.rolled_back and not reason:
+        if status.rolled_back:
             told = f"the update to {wanted} was rolled back, and {status.config} serves as before"
-            return cls(**{**{name: getattr(status, name) for name in cls.__slots__}, "reason": told})
+            return replace(status, reason=f"{told}: {reason}" if reason else told)
         return status
 
 

@@ -1,7 +1,22 @@
 import pytest
 
 from bedrock_distill.errors import SpecError
-from bedrock_distill.resources import CustomModel, Distillation, OnDemandDeployment, Prompts, Vpc
+from bedrock_distill.resources import (
+    AsyncInference,
+    CustomModel,
+    Distillation,
+    Endpoint,
+    ModelCopy,
+    ModelImport,
+    OnDemandDeployment,
+    Prompts,
+    ProvisionedThroughput,
+    Rollout,
+    Scaling,
+    TensorRTLLM,
+    Vpc,
+)
+from bedrock_distill.resources.endpoint import CONTAINERS
 from bedrock_distill.resources.jobfile import read_job_file
 from bedrock_distill.resources.spec import short_name
 
@@ -90,10 +105,97 @@ def test_a_job_file_is_a_spec_with_paths_from_its_own_folder(tmp_path, prompts):
     assert spec.vpc == Vpc(subnet_ids=("s",), security_group_ids=("g",))
 
 
-def test_a_job_file_may_describe_a_deployment(tmp_path):
+@pytest.fixture
+def students(tmp_path):
+    """A folder with a directory that may hold a model."""
+    (tmp_path / "student").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        (f'[deployment]\nmodel = "{MODEL}"\n', OnDemandDeployment(model=MODEL)),
+        (
+            f'[provisioned]\nmodel = "{MODEL}"\nunits = 2\ncommitment = "OneMonth"\n',
+            ProvisionedThroughput(model=MODEL, units=2, commitment="OneMonth"),
+        ),
+        (f'[copy]\nmodel = "{MODEL}"\nname = "west"\n', ModelCopy(model=MODEL, name="west")),
+        (
+            '[import]\nname = "a"\nmodel = "s3://acme-ml/models/a"\n',
+            ModelImport(name="a", model="s3://acme-ml/models/a"),
+        ),
+        (
+            (
+                '[endpoint]\nname = "a"\nmodel = "s3://acme-ml/models/a"\nvpc = {subnet_ids = ["s"], security_group_ids = ["g"]}\n'
+                '[endpoint.container]\nkind = "trtllm"\nbatch_tokens = 99\n[endpoint.scaling]\nminimum = 0\n'
+                '[endpoint.asynchronous]\noutput = "s3://acme-ml/out"\n'
+            ),
+            Endpoint(
+                name="a",
+                model="s3://acme-ml/models/a",
+                container=TensorRTLLM(batch_tokens=99),
+                scaling=Scaling(minimum=0),
+                asynchronous=AsyncInference(output="s3://acme-ml/out"),
+                vpc=Vpc(subnet_ids=("s",), security_group_ids=("g",)),
+            ),
+        ),
+        (
+            '[endpoint]\nname = "a"\nmodel = "s3://acme-ml/models/a"\n[endpoint.rollout]\nalarms = ["errors"]\n',
+            Endpoint(name="a", model="s3://acme-ml/models/a", rollout=Rollout(alarms=("errors",))),
+        ),
+    ],
+)
+def test_each_table_of_a_job_file_is_the_spec_of_its_name(tmp_path, text, spec):
     path = tmp_path / "job.toml"
-    path.write_text(f'[deployment]\nmodel = "{MODEL}"\n')
-    assert read_job_file(path) == OnDemandDeployment(model=MODEL)
+    path.write_text(text)
+    assert read_job_file(path) == spec
+
+
+@pytest.mark.parametrize("table", ["import", "endpoint"])
+def test_a_models_directory_is_read_from_the_job_files_own_folder(students, monkeypatch, table):
+    (students / "job.toml").write_text(f'[{table}]\nname = "a"\nmodel = "student"\n')
+    (students / "elsewhere").mkdir()
+    monkeypatch.chdir(students / "elsewhere")
+    assert (students / "student").samefile(read_job_file("../job.toml").model)
+
+
+@pytest.mark.parametrize(("kind", "container"), CONTAINERS.items())
+def test_a_job_file_names_a_container_by_its_kind(students, kind, container):
+    path = students / "job.toml"
+    path.write_text(
+        f'[endpoint]\nname = "a"\nmodel = "student"\ncontainer = {{kind = "{kind}", context = 9}}\n'
+    )
+    assert read_job_file(path).container == container(context=9)
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("model = 'absent'", "model: there is no such directory"),
+        ("model = 3", "no such directory"),
+        ("model = 's3://'", "s3://BUCKET/KEY"),
+        ("container = 'vllm'", r"container must be a table.*got 'vllm'"),
+        ("container = {}", r"container\.kind must be one of lmi, vllm, tgi, trtllm \(got None\)"),
+        ("container = {kind = 'triton'}", "got 'triton'"),
+        ("container = {kind = ['lmi']}", "got \\['lmi'\\]"),
+        ("container = {kind = 'tgi', served_name = 'x'}", r"served_name.*TGI takes: "),
+        ("container = {kind = 'lmi', lora = {rank = 5}}", r"lora.*rank: vLLM takes 8"),
+        ("scaling = {minimum = 3}", "minimum 3 is above maximum 2"),
+        ("scaling = 3", "scaling"),
+        ("rollout = {alarms = ['']}", "alarm's name"),
+        ("asynchronous = {output = 'answers'}", "s3://BUCKET/KEY"),
+        ("vpc = {self = 1}", "vpc: Vpc cannot be made"),
+        ("colour = 'red'", "Endpoint takes: name"),
+    ],
+)
+def test_a_wrong_field_of_an_endpoints_table_says_what_it_takes(students, field, says):
+    path = students / "job.toml"
+    given = {"name": "name = 'a'", "model": "model = 'student'"}
+    given[field.partition(" ")[0]] = field
+    path.write_text("[endpoint]\n" + "\n".join(given.values()))
+    with pytest.raises(SpecError, match=rf"(?s)job\.toml: .*{says}"):
+        read_job_file(path)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +203,7 @@ def test_a_job_file_may_describe_a_deployment(tmp_path):
     [
         ("", "exactly one table"),
         ("[distillation]\n[deployment]\n", "exactly one table"),
-        ("[training]\n", "it holds: training"),
+        ("[training]\n", r"one of \[distillation\], .*\[harvest\]; it holds: training"),
         ("distillation = 3\n", "exactly one table"),
         ("nonsense", "Could not read"),
         ("[deployment]\nmodel = 'x'\n", "ARN of a custom model"),

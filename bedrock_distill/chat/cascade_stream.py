@@ -1,0 +1,96 @@
+"""A cascade's answer while it may be read: the student's whole, or the teacher's as it is being written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from bedrock_distill.chat.reply import ChatReply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bedrock_distill.chat.outcomes import CascadeReply
+    from bedrock_distill.chat.stream import ChatStream
+    from bedrock_distill.clock import Clock
+
+__all__ = ["CascadeStream"]
+
+
+class CascadeStream:
+    """Pieces of text; iterate it once. It reads like a `ChatStream`, and its `reply` says who answered and why.
+
+    Args:
+        source: The student's reply, or the teacher's stream.
+        make: The cascade's reply around either's, as far as it has come.
+        clock: Time for latencies.
+        started_s: What the clock said when the request was sent.
+        on_end: Told the reply once, when the stream is closed.
+    """
+
+    def __init__(
+        self,
+        source: ChatReply | ChatStream,
+        *,
+        make: Callable[..., CascadeReply],
+        clock: Clock,
+        started_s: float,
+        on_end: Callable[[CascadeReply], None],
+    ) -> None:
+        self._source = source
+        self._make = make
+        self._clock = clock
+        self._started_s = started_s
+        self._on_end = on_end
+        self._first_token_s: float | None = None
+        self._final: CascadeReply | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        """Each piece of text; nothing once the stream is closed.
+
+        Raises:
+            ServiceError: If the teacher's stream breaks.
+        """
+        if self._final is not None:
+            return
+        pieces = (self._source.text,) if isinstance(self._source, ChatReply) else self._source
+        try:
+            for piece in pieces:
+                if self._first_token_s is None:
+                    self._first_token_s = self._clock.monotonic() - self._started_s
+                yield piece
+        finally:
+            self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading and give the connection back. Safe to call twice."""
+        if self._final is None:
+            if not isinstance(self._source, ChatReply):
+                self._source.close()
+            self._final = self.reply
+            self._on_end(self._final)
+
+    def finish(self) -> CascadeReply:
+        """Read what is left, and return the reply."""
+        for _ in self:
+            pass
+        return self.reply
+
+    @property
+    def text(self) -> str:
+        """The text so far; the student's is there from the beginning."""
+        return self._source.text
+
+    @property
+    def reply(self) -> CascadeReply:
+        """The answer so far; `reply.complete` tells whether the model came to an end."""
+        if self._final is not None:
+            return self._final
+        source: Any = self._source
+        inner = source if isinstance(source, ChatReply) else source.reply
+        return self._make(inner, first_token_s=self._first_token_s)
