@@ -24,6 +24,8 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     """Tokens generated, the end token included."""
     stop_reason: StopReason
+    stopped_by: str = ""
+    """The stop text that ended the answer; empty where none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

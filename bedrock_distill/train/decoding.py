@@ -40,7 +40,13 @@ class TextStream:
         self._context = 0
         """Tokens from this one on are decoded again with new ones: some tokenizers spell a token by its neighbours."""
         self._held = ""
-        self.stopped = False
+        self.stopped_by = ""
+        """The stop text that has come; nothing is certain after it."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop text has come."""
+        return bool(self.stopped_by)
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -64,10 +70,10 @@ class TextStream:
         return self._before_stop(final=final)
 
     def _before_stop(self, *, final: bool) -> str:
-        found = [place for text in self._stop if (place := self._held.find(text)) >= 0]
+        found = [(place, text) for text in self._stop if (place := self._held.find(text)) >= 0]
         if found:
-            self.stopped = True
-            piece, self._held = self._held[: min(found)], ""
+            place, self.stopped_by = min(found)
+            piece, self._held = self._held[:place], ""
             return piece
         keep = 0 if final else max((_overlap(self._held, text) for text in self._stop), default=0)
         certain = len(self._held) - keep
@@ -151,5 +157,6 @@ class Request:
                 input_tokens=len(self.prompt),
                 output_tokens=self._count,
                 stop_reason=reason,
+                stopped_by=self._text.stopped_by,
             )
         )

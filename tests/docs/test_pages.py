@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,12 +40,13 @@ def having(language):
 
 
 @pytest.fixture
-def readers_folder(tmp_path):
-    """A working folder with the samples, and the files that pages call yours: an easy job, with recorded answers."""
+def readers_folder(tmp_path, student_dir):
+    """A working folder with the samples, and the files that pages call yours: an easy job, with recorded answers, and a model."""
     from bedrock_distill.records import Record
     from bedrock_distill.records.writing import write_records
 
     (tmp_path / "samples").symlink_to(ROOT / "samples")
+    shutil.copytree(student_dir, tmp_path / "students" / "triage")
     records = [Record.of("My invoice is wrong", completion="billing")]
     for number in range(360):
         text, topic = (("Invoice {} is wrong", "billing"), ("Parcel {} is late", "shipping"))[number % 2]

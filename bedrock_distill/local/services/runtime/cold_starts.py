@@ -26,6 +26,9 @@ __all__ = ["IDLE", "ColdStarts"]
 IDLE = timedelta(minutes=5)
 """How long a model stays loaded after its last call."""
 
+_PATIENCE_S = 30.0
+"""Real seconds that a call waits for a load under the `instant` clock; less than clients wait for an answer."""
+
 
 @dataclass(slots=True)
 class _Copy:
@@ -53,6 +56,9 @@ class ColdStarts:
     def check(self, arn: str, directory: Path) -> None:
         """Let a call pass to a model that is loaded; begin to load one that is not.
 
+        Under the `instant` clock, who asks again waits for the load: there a client's pauses pass in no time, and a load takes
+        what this machine takes, so that all of a client's tries would be used up before it.
+
         Raises:
             AwsError: ModelNotReadyException while there is no loaded copy; ModelErrorException if it cannot be loaded.
         """
@@ -63,11 +69,15 @@ class ColdStarts:
                 copy = self._copies[arn] = _Copy(self._clock.phases([load]).start())
                 copy.phases.observe()  # this call is the first to look at it
                 raise _not_ready(arn)
+        if self._clock.mode == "instant":
+            copy.phases.join(_PATIENCE_S)
+        with self._lock:
             outcome = copy.phases.observe().outcome
             if outcome == "running":
                 raise _not_ready(arn)
             if outcome != "done":
-                del self._copies[arn]  # whoever calls next may try again
+                if self._copies.get(arn) is copy:
+                    del self._copies[arn]  # whoever calls next may try again
                 raise AwsError("ModelErrorException", str(copy.phases.error), originalStatusCode=500)
             copy.used = self._clock.now()
 
