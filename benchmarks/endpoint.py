@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from bedrock_distill.local import Cloud
-from bedrock_distill.local.engine.batching import ContinuousBatching
 from bedrock_distill.local.engine.worker import WorkerBatch
 from bedrock_distill.train.answers import Sampling
 from bedrock_distill.train.base import make_base
+from bedrock_distill.train.batching import ContinuousBatching
 from bedrock_distill.train.config import SIZES
 
 CALLERS = (1, 8, 32)
@@ -41,12 +41,16 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    prompts = [f"Question {number}: what is it? {'Say why. ' * (number % 7)}" for number in range(asked.requests)]
+    prompts = [
+        f"Question {number}: what is it? {'Say why. ' * (number % 7)}" for number in range(asked.requests)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "model"
         make_base(SIZES[asked.size], directory, seed=1)
         rates = _measure(directory, prompts, asked.tokens, asked.rounds)
-    print(f"A Llama of size {asked.size}, {asked.requests} prompts, {asked.tokens} tokens each; tokens a second:\n")
+    print(
+        f"A Llama of size {asked.size}, {asked.requests} prompts, {asked.tokens} tokens each; tokens a second:\n"
+    )
     print("| | " + " | ".join(f"{count} callers" for count in CALLERS) + " |")
     print("| --- |" + " ---: |" * len(CALLERS))
     for name in dict.fromkeys(name for name, _ in rates):
@@ -55,38 +59,53 @@ def main() -> int:
     return 0
 
 
-def _measure(directory: Path, prompts: list[str], tokens: int, rounds: int) -> dict[tuple[str, int], list[float]]:
+def _measure(
+    directory: Path, prompts: list[str], tokens: int, rounds: int
+) -> dict[tuple[str, int], list[float]]:
     generate = _generate(directory, tokens)
     sampling = Sampling(max_tokens=tokens)
-    engines = {"continuous": ContinuousBatching(directory), "worker": WorkerBatch(directory)}
+    engines: dict[str, ContinuousBatching | WorkerBatch] = {
+        "continuous": ContinuousBatching(directory),
+        "worker": WorkerBatch(directory),
+    }
     tokenizer = generate.tokenizer
     ids = {prompt: tokenizer(prompt)["input_ids"] for prompt in prompts}
-    rates: dict[tuple[str, int], list[float]] = {}
-    truth: dict[str, str] = {}
+    tally = _Tally(prompts)
     with Cloud() as cloud:
         ask = _endpoint(cloud, directory, tokens)
         for _ in range(rounds):
-            _run("transformers generate", generate, prompts, 1, rates, truth)
-            for count in CALLERS:
+            tally.run("transformers generate", generate, 1)
+            for callers in CALLERS:
                 for name, engine in engines.items():
-                    _run(name, lambda prompt, engine=engine: _last(engine.answer(ids[prompt], sampling)), prompts, count, rates, truth)
-                _run("endpoint", ask, prompts, count, rates, truth)
+                    tally.run(
+                        name,
+                        lambda prompt, engine=engine: _last(engine.answer(ids[prompt], sampling)),
+                        callers,
+                    )
+                tally.run("endpoint", ask, callers)
     for engine in engines.values():
         engine.close()
-    return rates
+    return tally.rates
 
 
-def _run(
-    name: str, answer: Any, prompts: list[str], callers: int, rates: dict[tuple[str, int], list[float]], truth: dict[str, str]
-) -> None:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(callers) as pool:
-        answers = list(pool.map(answer, prompts))
-    seconds = time.perf_counter() - started
-    for prompt, (text, _) in zip(prompts, answers, strict=True):
-        if truth.setdefault(prompt, text) != text:
-            sys.exit(f"{name} answers {prompt!r} differently: {text!r} instead of {truth[prompt]!r}")
-    rates.setdefault((name, callers), []).append(sum(count for _, count in answers) / seconds)
+class _Tally:
+    """Tokens a second by name and callers, and the answers, which must be the same for all."""
+
+    def __init__(self, prompts: list[str]) -> None:
+        self.rates: dict[tuple[str, int], list[float]] = {}
+        self._prompts = prompts
+        self._said: dict[str, str] = {}
+
+    def run(self, name: str, answer: Any, callers: int) -> None:
+        """Ask every prompt once, so many at a time."""
+        started = time.perf_counter()
+        with ThreadPoolExecutor(callers) as pool:
+            answers = list(pool.map(answer, self._prompts))
+        seconds = time.perf_counter() - started
+        for prompt, (text, _) in zip(self._prompts, answers, strict=True):
+            if self._said.setdefault(prompt, text) != text:
+                sys.exit(f"{name} answers {prompt!r} with {text!r} instead of {self._said[prompt]!r}")
+        self.rates.setdefault((name, callers), []).append(sum(count for _, count in answers) / seconds)
 
 
 def _last(events: Any) -> tuple[str, int]:
@@ -104,7 +123,9 @@ def _generate(directory: Path, tokens: int) -> Any:
     def answer(prompt: str) -> tuple[str, int]:
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
         with torch.inference_mode():
-            out = model.generate(ids, max_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id)
+            out = model.generate(
+                ids, max_new_tokens=tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+            )
         new = out[0, ids.shape[1] :]
         return tokenizer.decode(new, skip_special_tokens=True), len(new)
 
@@ -141,7 +162,7 @@ def _endpoint(cloud: Cloud, directory: Path, tokens: int) -> Any:
     }
     sagemaker.create_endpoint_config(EndpointConfigName="m", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName="m", EndpointConfigName="m")
-    sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="m", WaiterConfig={"Delay": 1})
+    cloud.clock.settle()
 
     def answer(prompt: str) -> tuple[str, int]:
         body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0})

@@ -1,4 +1,4 @@
-"""moto, which answers for S3, IAM, STS, KMS, CloudWatch, Logs and Application Auto Scaling. The only file that knows it.
+"""moto, which answers for S3, IAM, STS, KMS, CloudWatch and Logs. The only file that knows it.
 
 moto is called as the WSGI application that its server mode is, without a server: the same way for both doors, with nothing
 patched, and only by names that `moto.server` exports. What it keeps is global to the process, so it is emptied when a cloud
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOTO_SERVICES", "Moto"]
 
-MOTO_SERVICES = ("s3", "iam", "sts", "kms", "cloudwatch", "logs", "application-autoscaling")
+MOTO_SERVICES = ("s3", "iam", "sts", "kms", "cloudwatch", "logs")
 """The services moto answers for, as boto3 names them."""
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,10 @@ def refusal(call):
     with pytest.raises(ClientError) as caught:
         call()
     error = caught.value.response
-    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == ("ValidationException", 400)
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (
+        "ValidationException",
+        400,
+    )
     return error["Error"]["Message"]
 
 
@@ -66,7 +69,12 @@ MODELS = [
 
 @pytest.mark.parametrize(("change", "words"), MODELS)
 def test_a_model_is_refused(stage, change, words):
-    request = {"ModelName": "new", "ExecutionRoleArn": stage.role, "PrimaryContainer": stage.container(), **change}
+    request = {
+        "ModelName": "new",
+        "ExecutionRoleArn": stage.role,
+        "PrimaryContainer": stage.container(),
+        **change,
+    }
     request = {name: value for name, value in request.items() if value is not None}
     assert words in refusal(lambda: stage.sm.create_model(**request))
 
@@ -98,8 +106,8 @@ def test_an_endpoint_configuration_is_refused(stage, variants, more, words):
 def test_names_that_are_taken_or_unknown_are_refused_in_aws_s_words(stage):
     sm = stage.sm
     wanted = {
-        f'Cannot create already existing endpoint configuration "{ARN}:endpoint-config/student".': lambda: stage.config(
-            "student", stage.variant()
+        f'Cannot create already existing endpoint configuration "{ARN}:endpoint-config/student".': lambda: (
+            stage.config("student", stage.variant())
         ),
         f'Cannot create already existing endpoint "{ARN}:endpoint/student".': lambda: sm.create_endpoint(
             EndpointName="student", EndpointConfigName="student"
@@ -109,8 +117,8 @@ def test_names_that_are_taken_or_unknown_are_refused_in_aws_s_words(stage):
         ),
         'Could not find endpoint "gone".': lambda: sm.describe_endpoint(EndpointName="gone"),
         f'Could not find model "{ARN}:model/gone".': lambda: sm.describe_model(ModelName="gone"),
-        f'Could not find inference component "{ARN}:inference-component/gone".': lambda: sm.describe_inference_component(
-            InferenceComponentName="gone"
+        f'Could not find inference component "{ARN}:inference-component/gone".': lambda: (
+            sm.describe_inference_component(InferenceComponentName="gone")
         ),
     }
     for words, call in wanted.items():

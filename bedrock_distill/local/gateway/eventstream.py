@@ -108,7 +108,9 @@ def encode_exception(shape: Any, error: AwsError) -> bytes:
                 ":exception-type": name,
                 ":content-type": "application/json",
             }
-            return encode_frame(headers, _json(member, {"message": error.message, **error.members}))
+            # SageMaker's models write the message with a capital, Bedrock's without.
+            message = "message" if "message" in member.members else "Message"
+            return encode_frame(headers, _json(member, {message: error.message, **error.members}))
     return encode_frame(
         {":message-type": "error", ":error-code": error.code, ":error-message": error.message}, b""
     )

@@ -159,7 +159,7 @@ class Gateway:
                 f"The local cloud does not have {target.service}:{target.operation}. Nothing was sent to AWS.",
                 status=501,
             )
-        validate(operation.input_shape, target.params)
+        validate(operation.input_shape, target.params, code=api.validation_error)
         signature = request.signature
         output = method(
             Call(

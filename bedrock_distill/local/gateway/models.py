@@ -84,6 +84,12 @@ class Api:
         self.protocol: str = _protocol(model)
         self.target_prefix: str = model.metadata.get("targetPrefix", "")
         self.json_version: str = model.metadata.get("jsonVersion", "1.0")
+        modelled = {shape.name for shape in getattr(model, "error_shapes", ())}
+        self.validation_error = next(
+            (name for name in ("ValidationException", "ValidationError") if name in modelled),
+            "ValidationException",
+        )
+        """What the service calls a request that breaks its model."""
         self._routes = list(_routes(model)) if self.protocol.startswith("rest-") else []
 
     def operation(self, name: str) -> Any | None:

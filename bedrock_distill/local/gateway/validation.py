@@ -33,17 +33,22 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def validate(shape: Any, params: Mapping[str, Any]) -> None:
+def validate(shape: Any, params: Mapping[str, Any], *, code: str = "ValidationException") -> None:
     """Check a request's parameters against its input shape.
 
+    Args:
+        shape: botocore's shape of the input.
+        params: The parameters.
+        code: What the service calls this error.
+
     Raises:
-        AwsError: ValidationException, naming every violation.
+        AwsError: With that code, naming every violation.
     """
     violations = list(find_violations(shape, params)) if shape is not None else []
     if violations:
         errors = "error" if len(violations) == 1 else "errors"
         text = "; ".join(violations)
-        raise AwsError("ValidationException", f"{len(violations)} validation {errors} detected: {text}")
+        raise AwsError(code, f"{len(violations)} validation {errors} detected: {text}")
 
 
 def find_violations(shape: Any, value: Any, path: str = "") -> Iterator[str]:

@@ -1,0 +1,58 @@
+"""The trainer's worker as an engine: answers side by side, each drawn with a seed of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bedrock_distill.train.answers import Generated, Sampling
+from bedrock_distill.train.batching import check_room
+from bedrock_distill.train.decoding import Request
+from bedrock_distill.train.tokens import end_ids
+from bedrock_distill.train.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["WorkerBatch"]
+
+_MOST_AT_ONCE = 32
+
+
+class WorkerBatch:
+    """A model run by the trainer's `Worker`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._worker = Worker(directory, max_batch=_MOST_AT_ONCE, threads=None)
+        self._ends = end_ids(self._worker.tokenizer, self._worker.model)
+        self.room = int(self._worker.model.config.max_position_embeddings)
+
+    def answer(self, ids: Sequence[int], sampling: Sampling) -> Iterator[str | Generated]:
+        """Pieces of text, then the whole."""
+        check_room(ids, self.room)
+        request = Request(
+            prompt=list(ids),
+            sampling=sampling,
+            tokenizer=self._worker.tokenizer,
+            ends=self._ends,
+            room=self.room - len(ids),
+        )
+        self._worker.submit([request])
+        return _pieces(request)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.close()
+
+
+def _pieces(request: Request) -> Iterator[str | Generated]:
+    try:
+        while True:
+            piece = request.pieces.get()
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+            if isinstance(piece, Generated):
+                return
+    finally:
+        request.cancelled = True
