@@ -20,6 +20,8 @@ COMMANDS = (
     ("Small log objects from S3", ["-m", "benchmarks.objects"]),
     ("Near-duplicates against rensa and datasketch", ["-m", "benchmarks.neardup"]),
     ("Redaction: recall, precision, speed", ["-m", "benchmarks.redaction"]),
+    ("Staging a model's directory", ["-m", "benchmarks.staging"]),
+    ("Local endpoint against generate, one by one", ["-m", "benchmarks.endpoint"]),
     ("Student trainer against TRL", ["-m", "benchmarks.trainer", "--trl-python", sys.executable]),
 )
 

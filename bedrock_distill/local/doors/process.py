@@ -196,7 +196,8 @@ class _Raw(io.RawIOBase):
         super().__init__()
         self._pieces: Iterator[bytes] = iter(response.pieces())
         self._source = response.body
-        self._rest = b""
+        # A view, because cutting a piece off the front of bytes copies all the others.
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -204,7 +205,7 @@ class _Raw(io.RawIOBase):
     def stream(self, amt: int = 1 << 16, **_: Any) -> Iterator[bytes]:  # noqa: ARG002 - urllib3's signature
         """Each piece as soon as it is there."""
         if self._rest:
-            rest, self._rest = self._rest, b""
+            rest, self._rest = bytes(self._rest), memoryview(b"")
             yield rest
         while piece := self._next():
             yield piece
@@ -213,10 +214,14 @@ class _Raw(io.RawIOBase):
         """At most `amt` bytes; all that is left where `amt` is None or negative."""
         if amt is None or amt < 0:
             return b"".join(self.stream())
-        while len(self._rest) < amt and (piece := self._next()):
-            self._rest += piece
-        taken, self._rest = self._rest[:amt], self._rest[amt:]
-        return taken
+        taken = []
+        while amt and (self._rest or (piece := self._next())):
+            if not self._rest:
+                self._rest = memoryview(piece)
+            part, self._rest = self._rest[:amt], self._rest[amt:]
+            taken.append(part)
+            amt -= len(part)
+        return b"".join(taken)
 
     def readinto(self, buffer: Any) -> int:
         taken = self.read(len(buffer))

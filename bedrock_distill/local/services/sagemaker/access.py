@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from bedrock_distill.local.model_prefix import ModelPrefix
 from bedrock_distill.local.services.bedrock.policies import Request, decide
 from bedrock_distill.local.services.bedrock.roles import bucket_policy, read_role
 from bedrock_distill.local.services.sagemaker.state import refused
@@ -144,19 +145,23 @@ class Access:
         s3 = self.world.client("s3", self.region)
         half = directory.with_suffix(".part")
         shutil.rmtree(half, ignore_errors=True)
-        half.mkdir(parents=True)
+        if source.is_prefix and not source.packed:
+            ModelPrefix(s3, source.uri).download(half)
+        else:
+            half.mkdir(parents=True)
+            self._bring_one(s3, source, files, half)
+        half.rename(directory)
+
+    def _bring_one(self, s3: Any, source: Source, files: Mapping[str, Any], half: Path) -> None:
+        """One object: a file as it is, or an archive of them."""
         for key in files:
             body = s3.get_object(Bucket=source.uri.bucket, Key=key)["Body"]
             if source.packed:
                 with tarfile.open(fileobj=io.BytesIO(body.read())) as archive:
                     archive.extractall(half, filter="data")
-                continue
-            name = key.removeprefix(source.uri.key) if source.is_prefix else source.uri.name
-            path = half / name.lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                shutil.copyfileobj(body, file)
-        half.rename(directory)
+            else:
+                with (half / source.uri.name).open("wb") as file:
+                    shutil.copyfileobj(body, file, 1 << 20)
 
     def _may_read(self, role: Role, source: Source) -> bool:
         bucket = f"arn:{partition_of(self.region)}:s3:::{source.uri.bucket}"
