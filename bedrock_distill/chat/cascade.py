@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 import logging
-import os
-import queue
+import math
 import threading
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
+from bedrock_distill.chat.attempts import Attempt, options_of, record_of, try_once, usage_of, within
 from bedrock_distill.chat.cascade_stream import CascadeStream
-from bedrock_distill.chat.outcomes import Attempt, CascadeReply, Counts, add_usage, journal_line, reason_of
-from bedrock_distill.chat.question import Prompt
+from bedrock_distill.chat.outcomes import CascadeReply, Counts, add_usage, journal_line
 from bedrock_distill.chat.reply import Usage
-from bedrock_distill.chat.scores import Score, score_from, score_names
+from bedrock_distill.chat.scores import score_from
 from bedrock_distill.chat.target import Target
 from bedrock_distill.clock import Clock, SystemClock
 from bedrock_distill.errors import SpecError
-from bedrock_distill.records.schema import Record, TextBlock
-from bedrock_distill.risk import DriftAlarm, Policy, as_scored
+from bedrock_distill.risk import DriftAlarm, Policy, score_names
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Cascade", "Chatting"]
+    from bedrock_distill.chat.attempts import Chatting
+    from bedrock_distill.chat.question import Prompt
+    from bedrock_distill.chat.scores import Score
+    from bedrock_distill.records.schema import Record
+
+__all__ = ["Cascade"]
 
 _log = logging.getLogger("bedrock_distill")
-
-_NEVER: Final = 2.0
-"""A threshold that no score reaches."""
-
-
-class Chatting(Protocol):
-    """Whatever answers; `Target` does. For `Cascade.stream`, a teacher also has `stream`."""
-
-    def chat(
-        self, prompt: Record, /, *, system: str | None, max_tokens: int | None, temperature: float | None
-    ) -> Any:
-        """Ask, and wait for the whole answer."""
-        ...
 
 
 class Cascade:
@@ -58,6 +48,8 @@ class Cascade:
         threshold: The student answers from this score on; None: never. Take it from a calibration (`from_policy`).
         deadline_s: Seconds that the student and its score may take; then the teacher is asked, and what comes later is
             dropped, though it is billed. None waits.
+        pause_s: Seconds that the student is left alone after it was not ready, throttled, too slow or failing, so that not
+            every request has to find out anew. 0 asks it every time.
         alarm: Told every score; see `from_policy`.
         loss_alarm: Told every loss that `observe_loss` reports.
         on_drift: What an alarm that went off means: `warn` logs it once, `teacher` also asks nobody but the teacher then.
@@ -75,6 +67,7 @@ class Cascade:
         score: Score,
         threshold: float | None,
         deadline_s: float | None = None,
+        pause_s: float = 0.0,
         alarm: DriftAlarm | None = None,
         loss_alarm: DriftAlarm | None = None,
         on_drift: Literal["warn", "teacher"] = "warn",
@@ -83,11 +76,12 @@ class Cascade:
         name: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _check(threshold, deadline_s, on_drift)
-        self._student = student.impatient() if isinstance(student, Target) else student
+        _check(threshold, deadline_s, pause_s, on_drift)
+        self._student = _impatient(student)
         self._teacher = teacher
         self._score = score
-        self._deadline_s = deadline_s
+        self._deadline_s, self._pause_s = deadline_s, pause_s
+        self._paused_until_s = -math.inf
         self._alarms = [each for each in (alarm, loss_alarm) if each is not None]
         self._on_drift = on_drift
         self._journal = None if journal is None else Path(journal)
@@ -128,7 +122,7 @@ class Cascade:
         """
         found = policy if isinstance(policy, Policy) else Policy.read(policy)
         if score is None:
-            score = score_from(found.score, student)
+            score = score_from(found.score, _impatient(student))
         found.check_score(score_names(score))
         if _id(student) != found.student:
             _log.warning(
@@ -187,8 +181,8 @@ class Cascade:
             SpecError: If the request could never be accepted, or the score is no number from 0 to 1.
             ServiceError: If the teacher was needed and failed; a note says why it was needed.
         """
-        record = _record(prompt, system)
-        options = _options(max_tokens, temperature, top_p, stop, metadata)
+        record = record_of(prompt, system)
+        options = options_of(max_tokens, temperature, top_p, stop, metadata)
         started_s = self._clock.monotonic()
         attempt = self._try_student(record, options)
         answer = (
@@ -214,17 +208,14 @@ class Cascade:
         Whether the student is sure shows only when it is done, so this call returns when that is decided, and the student's
         answer then comes in one piece: no text is ever taken back. The teacher's comes in pieces, as it is being written.
         """
-        record = _record(prompt, system)
-        options = _options(max_tokens, temperature, top_p, stop, metadata)
+        record = record_of(prompt, system)
+        options = options_of(max_tokens, temperature, top_p, stop, metadata)
         started_s = self._clock.monotonic()
         attempt = self._try_student(record, options)
-        source = (
-            attempt.reply
-            if attempt.reason == "sure"
-            else self._ask_teacher("stream", record, options, attempt)
-        )
+        sure = attempt.reason == "sure"
         return CascadeStream(
-            source,
+            None if sure else self._ask_teacher("stream", record, options, attempt),
+            answer=attempt.reply if sure else None,
             make=partial(self._reply, attempt=attempt, started_s=started_s),
             clock=self._clock,
             started_s=started_s,
@@ -234,36 +225,21 @@ class Cascade:
     def _try_student(self, record: Record, options: dict[str, Any]) -> Attempt:
         if self._on_drift == "teacher" and self.drifted:
             return Attempt(reason="drift")
-        ask = partial(self._attempt, record, options)
-        attempt = ask() if self._deadline_s is None else _within(ask, self._deadline_s, self._clock)
-        if attempt.error is not None:
+        if self._clock.monotonic() < self._paused_until_s:
+            return Attempt(reason="paused")
+        ask = partial(try_once, self._student, self._score, self.threshold, record, options)
+        attempt = ask() if self._deadline_s is None else within(ask, self._deadline_s, self._clock)
+        if attempt.reason not in ("sure", "unsure"):
+            self._paused_until_s = self._clock.monotonic() + self._pause_s
             _log.info(
-                "The student did not answer (%s); asking the teacher: %s", attempt.reason, attempt.error
+                "The student did not answer (%s): %s. Asking the teacher.",
+                attempt.reason,
+                attempt.error or "nothing came in time",
             )
         elif attempt.score is not None and self.alarm is not None:
             self.alarm.observe(attempt.score)
             self._warn_of_drift()
         return attempt
-
-    def _attempt(self, record: Record, options: dict[str, Any]) -> Attempt:
-        """Ask the student, and score its answer."""
-        reply, usage = None, Usage()
-        try:
-            reply = self._student.chat(record, **options)
-            usage = _usage(reply)
-            scored = as_scored(self._score(record, reply), by=" & ".join(score_names(self._score)))
-        except Exception as error:
-            reason = reason_of(error)
-            if reason is None:
-                raise
-            return Attempt(reason=reason, reply=reply, usage=usage, error=error)
-        sure = scored.value >= (_NEVER if self.threshold is None else self.threshold)
-        return Attempt(
-            reason="sure" if sure else "unsure",
-            reply=reply,
-            score=scored.value,
-            usage=add_usage(usage, Usage(scored.input_tokens, scored.output_tokens)),
-        )
 
     def _ask_teacher(self, way: str, record: Record, options: dict[str, Any], attempt: Attempt) -> Any:
         ask = getattr(self._teacher, way, None)
@@ -282,7 +258,7 @@ class Cascade:
         self, answer: Any, *, attempt: Attempt, started_s: float, first_token_s: float | None = None
     ) -> CascadeReply:
         by_student = attempt.reason == "sure"
-        teacher_usage = Usage() if by_student else _usage(answer)
+        teacher_usage = Usage() if by_student else usage_of(answer)
         return CascadeReply(
             text=answer.text,
             stop_reason=answer.stop_reason,
@@ -324,37 +300,11 @@ class Cascade:
             )
 
 
-def _within(ask: Callable[[], Attempt], deadline_s: float, clock: Clock) -> Attempt:
-    """Ask, and wait no longer than the deadline.
-
-    The wait is real; the clock is looked at, too, so that on simulated time a slow answer is as late as it would be.
-    """
-    done: queue.SimpleQueue[Attempt | BaseException] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            done.put(ask())
-        except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
-            done.put(error)
-
-    started_s = clock.monotonic()
-    # A daemon: a student that hangs must not keep the process from ending.
-    threading.Thread(target=run, name="cascade-student", daemon=True).start()
-    try:
-        found = done.get(timeout=deadline_s)
-    except queue.Empty:
-        return Attempt(reason="slow")
-    if isinstance(found, BaseException):
-        raise found
-    if found.error is None and clock.monotonic() - started_s > deadline_s:
-        return Attempt(reason="slow", usage=found.usage)
-    return found
-
-
-def _check(threshold: float | None, deadline_s: float | None, on_drift: str) -> None:
+def _check(threshold: float | None, deadline_s: float | None, pause_s: float, on_drift: str) -> None:
     rules = (
         ("threshold", threshold, threshold is None or 0 <= threshold <= 1, "from 0 to 1, or None for never"),
         ("deadline_s", deadline_s, deadline_s is None or deadline_s > 0, "above 0 seconds"),
+        ("pause_s", pause_s, pause_s >= 0, "0 seconds or more"),
         ("on_drift", on_drift, on_drift in ("warn", "teacher"), "'warn' or 'teacher'"),
     )
     for field, value, holds, rule in rules:
@@ -362,35 +312,8 @@ def _check(threshold: float | None, deadline_s: float | None, on_drift: str) -> 
             raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
 
 
-def _record(prompt: Prompt, system: str | None) -> Record:
-    """The prompt with its system prompt, as scores and journals see it."""
-    record = prompt.prompt if isinstance(prompt, Record) else Record.of(prompt)
-    if system is None:
-        return record
-    return msgspec.structs.replace(record, system=(TextBlock(system),) if system else None)
-
-
-def _options(
-    max_tokens: int | None,
-    temperature: float | None,
-    top_p: float | None,
-    stop: str | Sequence[str],
-    metadata: Mapping[str, str] | None,
-) -> dict[str, Any]:
-    """What both are asked with. Only what was given, beyond the first three: simple targets know no more."""
-    extras = {"top_p": top_p, "stop": stop or None, "metadata": metadata}
-    return {
-        "system": None,  # in the record
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        **{name: value for name, value in extras.items() if value is not None},
-    }
-
-
-def _usage(reply: Any) -> Usage:
-    """A reply's tokens; targets other than ours may count fewer kinds."""
-    found = reply.usage
-    return found if isinstance(found, Usage) else Usage(found.input_tokens, found.output_tokens)
+def _impatient(student: Chatting) -> Chatting:
+    return student.impatient() if isinstance(student, Target) else student
 
 
 def _id(target: Chatting) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from bedrock_distill.chat.reply import ChatReply
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bedrock_distill.chat.outcomes import CascadeReply
+    from bedrock_distill.chat.reply import ChatReply
     from bedrock_distill.chat.stream import ChatStream
     from bedrock_distill.clock import Clock
 
@@ -20,7 +19,8 @@ class CascadeStream:
     """Pieces of text; iterate it once. It reads like a `ChatStream`, and its `reply` says who answered and why.
 
     Args:
-        source: The student's reply, or the teacher's stream.
+        stream: The teacher's stream, or None where the student answers.
+        answer: The student's reply, or None where the teacher answers.
         make: The cascade's reply around either's, as far as it has come.
         clock: Time for latencies.
         started_s: What the clock said when the request was sent.
@@ -29,14 +29,16 @@ class CascadeStream:
 
     def __init__(
         self,
-        source: ChatReply | ChatStream,
+        stream: ChatStream | None,
         *,
+        answer: ChatReply | None,
         make: Callable[..., CascadeReply],
         clock: Clock,
         started_s: float,
         on_end: Callable[[CascadeReply], None],
     ) -> None:
-        self._source = source
+        self._stream = stream
+        self._answer = answer
         self._make = make
         self._clock = clock
         self._started_s = started_s
@@ -52,7 +54,7 @@ class CascadeStream:
         """
         if self._final is not None:
             return
-        pieces = (self._source.text,) if isinstance(self._source, ChatReply) else self._source
+        pieces = (self.text,) if self._stream is None else self._stream
         try:
             for piece in pieces:
                 if self._first_token_s is None:
@@ -70,8 +72,8 @@ class CascadeStream:
     def close(self) -> None:
         """Stop reading and give the connection back. Safe to call twice."""
         if self._final is None:
-            if not isinstance(self._source, ChatReply):
-                self._source.close()
+            if self._stream is not None:
+                self._stream.close()
             self._final = self.reply
             self._on_end(self._final)
 
@@ -84,13 +86,15 @@ class CascadeStream:
     @property
     def text(self) -> str:
         """The text so far; the student's is there from the beginning."""
-        return self._source.text
+        return str(self._so_far.text)
 
     @property
     def reply(self) -> CascadeReply:
         """The answer so far; `reply.complete` tells whether the model came to an end."""
         if self._final is not None:
             return self._final
-        source: Any = self._source
-        inner = source if isinstance(source, ChatReply) else source.reply
-        return self._make(inner, first_token_s=self._first_token_s)
+        return self._make(self._so_far, first_token_s=self._first_token_s)
+
+    @property
+    def _so_far(self) -> Any:
+        return self._answer if self._stream is None else self._stream.reply

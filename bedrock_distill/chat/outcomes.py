@@ -7,47 +7,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_distill.chat.reply import ChatReply, Usage
-from bedrock_distill.errors import ModelNotReadyError, QuotaExceededError, ServiceError, ThrottledError
-from bedrock_distill.records.schema import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["Attempt", "CascadeReply", "Counts", "Reason", "Side", "add_usage", "journal_line", "reason_of"]
+    from bedrock_distill.records.schema import Record
+
+__all__ = ["CascadeReply", "Counts", "Reason", "Side", "add_usage", "journal_line"]
 
 Side = Literal["student", "teacher"]
 """Who answered."""
 
-Reason = Literal["sure", "unsure", "not_ready", "throttled", "slow", "failed", "drift"]
+Reason = Literal["sure", "unsure", "not_ready", "throttled", "slow", "failed", "paused", "drift"]
 """Why: `sure` is the student's, the others the teacher's."""
-
-_REASONS: tuple[tuple[type[Exception], Reason], ...] = (
-    (ModelNotReadyError, "not_ready"),
-    (ThrottledError, "throttled"),
-    (QuotaExceededError, "throttled"),
-    (ServiceError, "failed"),
-    (OSError, "failed"),  # what targets other than ours raise for the network, TimeoutError included
-)
-"""Error of the student's -> why the teacher is asked; the first row that fits. Other errors are the caller's, and raised."""
-
-
-def reason_of(error: Exception) -> Reason | None:
-    """Why the teacher is asked after this error, or None where it would fail as well."""
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """What came of asking the student."""
-
-    reason: Reason
-    reply: ChatReply | None = None
-    """Its answer, where one came in time."""
-    score: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    """What its calls took, further samples for the score included, as far as they came back."""
-    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,17 +13,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bedrock_distill.chat.reply import ChatReply
 from bedrock_distill.errors import MissingDependencyError, SpecError
 from bedrock_distill.records.schema import Record
-from bedrock_distill.risk import Scored, as_scored
+from bedrock_distill.risk import Scored, as_scored, score_names
 
 if TYPE_CHECKING:
     from bedrock_distill.chat.reply import Usage
 
 __all__ = [
+    "KINDS",
     "Agreement",
     "FitsSchema",
     "IsLabel",
@@ -33,7 +35,6 @@ __all__ = [
     "Score",
     "TokenProbability",
     "score_from",
-    "score_names",
 ]
 
 Score: TypeAlias = Callable[[Record, ChatReply], float | Scored]
@@ -57,9 +58,9 @@ class IsLabel:
     labels: frozenset[str]
 
     @property
-    def name(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What `score_from` reads."""
-        return f"labels:{json.dumps(sorted(self.labels), ensure_ascii=False)}"
+        return (f"labels:{json.dumps(sorted(self.labels), ensure_ascii=False)}",)
 
     def __call__(self, record: Record, reply: ChatReply) -> float:  # noqa: ARG002 - the signature of scores
         """Look the answer up."""
@@ -73,9 +74,9 @@ class Matches:
     pattern: str
 
     @property
-    def name(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What `score_from` reads."""
-        return f"regex:{self.pattern}"
+        return (f"regex:{self.pattern}",)
 
     def __call__(self, record: Record, reply: ChatReply) -> float:  # noqa: ARG002 - the signature of scores
         """Match the answer."""
@@ -89,14 +90,14 @@ class FitsSchema:
     schema: Mapping[str, Any]
 
     @property
-    def name(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What `score_from` reads."""
-        return f"schema:{json.dumps(self.schema, ensure_ascii=False, sort_keys=True)}"
+        return (f"schema:{json.dumps(self.schema, ensure_ascii=False, sort_keys=True)}",)
 
     def __call__(self, record: Record, reply: ChatReply) -> float:  # noqa: ARG002 - the signature of scores
         """Check the answer."""
         try:
-            from jsonschema import validators  # noqa: PLC0415 - only for whoever has a schema
+            validators = import_module("jsonschema.validators")  # only for whoever has a schema
         except ImportError as error:
             raise MissingDependencyError(
                 "Checking answers against a JSON schema needs jsonschema. Install it with: pip install jsonschema"
@@ -135,9 +136,9 @@ class Agreement:
             )
 
     @property
-    def name(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What `score_from` reads."""
-        return f"agreement:{self.samples},{self.temperature:g}"
+        return (f"agreement:{self.samples},{self.temperature:g}",)
 
     def __call__(self, record: Record, reply: ChatReply) -> Scored:
         """Ask again, and compare."""
@@ -164,9 +165,9 @@ class TokenProbability:
     """
 
     @property
-    def name(self) -> str:
+    def names(self) -> tuple[str, ...]:
         """What `score_from` reads."""
-        return "logprobs"
+        return ("logprobs",)
 
     def __call__(self, record: Record, reply: ChatReply) -> float:  # noqa: ARG002 - the signature of scores
         """Average the reply's log-probabilities.
@@ -192,28 +193,22 @@ class Lowest:
 
     scores: tuple[Score, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `score_from` reads."""
+        return tuple(name for score in self.scores for name in score_names(score))
+
     def __call__(self, record: Record, reply: ChatReply) -> Scored:
         """Score in turn."""
         lowest, input_tokens, output_tokens = 1.0, 0, 0
         for score in self.scores:
-            found = as_scored(score(record, reply), by=score_names(score)[0])
+            found = as_scored(score(record, reply), by=score_names(score))
             lowest = min(lowest, found.value)
             input_tokens += found.input_tokens
             output_tokens += found.output_tokens
             if lowest == 0:
                 break
         return Scored(lowest, input_tokens, output_tokens)
-
-
-def score_names(score: Score) -> tuple[str, ...]:
-    """What a policy calls a score: the names of its parts, and for a function `module:name`."""
-    if isinstance(score, Lowest):
-        return tuple(name for part in score.scores for name in score_names(part))
-    named = getattr(score, "name", None)
-    if isinstance(named, str):
-        return (named,)
-    inner = score if hasattr(score, "__qualname__") else type(score)
-    return (f"{inner.__module__}:{inner.__qualname__}",)
 
 
 def score_from(names: Sequence[str], student: Samplable) -> Score:
@@ -233,22 +228,15 @@ def score_from(names: Sequence[str], student: Samplable) -> Score:
 
 def _built(name: str, student: Samplable) -> Score:
     kind, _, text = name.partition(":")
-    builders: dict[str, Callable[[], Score]] = {
-        "labels": lambda: IsLabel(frozenset(json.loads(text) if text.startswith("[") else text.split(","))),
-        "regex": lambda: Matches(re.compile(text).pattern),
-        "schema": lambda: FitsSchema(json.loads(text)),
-        "agreement": lambda: _agreement(text, student),
-        "logprobs": TokenProbability,
-    }
-    if kind not in builders:
+    if kind not in _BUILDERS:
         raise SpecError(
-            f"{name!r} is no score that can be made from its name; those are {', '.join(builders)}. For a function of "
+            f"{name!r} is no score that can be made from its name; those are {', '.join(_BUILDERS)}. For a function of "
             "yours, give the function.",
             field="score",
             value=name,
         )
     try:
-        return builders[kind]()
+        return _BUILDERS[kind](text, student)
     except (ValueError, re.error) as error:
         raise SpecError(f"The score {name!r} cannot be read: {error}.", field="score", value=name) from error
 
@@ -256,6 +244,23 @@ def _built(name: str, student: Samplable) -> Score:
 def _agreement(text: str, student: Samplable) -> Agreement:
     samples, _, temperature = text.partition(",")
     return Agreement(student, samples=int(samples), temperature=float(temperature or 0.7))
+
+
+def _labels(text: str) -> IsLabel:
+    return IsLabel(frozenset(json.loads(text) if text.startswith("[") else text.split(",")))
+
+
+_BUILDERS: Mapping[str, Callable[[str, Samplable], Score]] = {
+    "labels": lambda text, _: _labels(text),
+    "regex": lambda text, _: Matches(re.compile(text).pattern),
+    "schema": lambda text, _: FitsSchema(json.loads(text)),
+    "agreement": _agreement,
+    "logprobs": lambda _, __: TokenProbability(),
+}
+"""Kind of score -> what makes it of the text behind the colon and the student."""
+
+KINDS = tuple(_BUILDERS)
+"""The kinds of scores that `score_from` makes."""
 
 
 def _plain(text: str) -> str:

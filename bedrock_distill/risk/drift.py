@@ -6,8 +6,8 @@ independent of every earlier one (Vovk, Gammerman and Shafer, "Algorithmic learn
 that. Whoever multiplies a unit of money at fair odds gets to 1/level with a chance of at most `level`, however long he plays
 (Ville's inequality): that is when the alarm goes off, and why it may be read at any time.
 
-The bets: `1 + e·(p - 1/2)` for a few e of both signs, each from every moment on that a change may have come at. What is not
-staked yet is kept as cash, so that a long time without drift costs the logarithm of that time and not the fortune.
+A few bets are made, each anew from every moment on that a change may have come at. What is not staked yet is kept as cash,
+so that a long time without drift costs the logarithm of that time and not the fortune.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from bedrock_distill.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["DriftAlarm", "Histogram", "histogram"]
 
@@ -28,8 +28,18 @@ Histogram: TypeAlias = "Mapping[int, int]"
 """Values from 0 to 1 in thousandths, and how many there are of each."""
 
 _BINS = 1000
-_BETS = (-2.0, -1.0, 1.0, 2.0)
-"""2 is the boldest: a fortune may come to nothing, and never below."""
+_BETS: tuple[Callable[[float], float], ...] = (
+    lambda p: 2 * (1 - p),
+    lambda p: 0.5 * p**-0.5,
+    lambda p: 0.2 * p**-0.8,
+    lambda p: 2 * p,
+    lambda p: 0.5 * (1 - p) ** -0.5,
+    lambda p: 0.2 * (1 - p) ** -0.8,
+)
+"""What a unit staked on each becomes: on average over uniform p, one. Three bet on higher values than before, mildly on many
+somewhat higher ones and boldly on a few at the top, such as losses that had been rare; three on lower ones."""
+_ENDS = 1e-9
+"""p is kept so far from 0 and 1, where the bold bets pay without end."""
 _RICH = 1e12
 """The fortune is not counted any further: the alarm has long been given."""
 
@@ -45,7 +55,7 @@ def histogram(values: Iterable[float]) -> dict[int, int]:
 class DriftAlarm:
     """Goes off when values stop to look like the calibration's. Thread-safe; memory does not grow.
 
-    It never goes off again by itself, and never falls silent: after an alarm, calibrate anew.
+    Once it has gone off it stays so: calibrate anew.
 
     Args:
         calibration: The values that the threshold was chosen on.
@@ -96,8 +106,7 @@ class DriftAlarm:
             staked = (_cash(self._seen) - _cash(self._seen + 1)) / len(_BETS)
             self._seen += 1
             self._stakes = [
-                min(_RICH, (stake + staked) * (1 + bet * (p - 0.5)))
-                for stake, bet in zip(self._stakes, _BETS, strict=True)
+                min(_RICH, (stake + staked) * bet(p)) for stake, bet in zip(self._stakes, _BETS, strict=True)
             ]
             self._peak = max(self._peak, _cash(self._seen) + sum(self._stakes))
             return self.fired
@@ -107,7 +116,8 @@ class DriftAlarm:
         above, equal = sum(self._counts[place + 1 :]), self._counts[place] + 1
         self._counts[place] += 1
         self._total += 1
-        return (above + self._dice.random() * equal) / self._total
+        p = (above + self._dice.random() * equal) / self._total
+        return min(1 - _ENDS, max(_ENDS, p))
 
 
 def _cash(seen: int) -> float:
