@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bedrock_distill.cli.common import DefaultGroup, Settings, common_options, duration, lines_of, table
+from bedrock_distill.cli.creating import create as make
 from bedrock_distill.cli.waiting import wait_and_emit
 
 __all__ = ["command"]
@@ -43,20 +44,11 @@ def create(
     timeout: float,
 ) -> None:
     """Deploy the custom model MODEL (its ARN), and print what to call."""
-    from bedrock_distill.cli.plan import show as show_plan
     from bedrock_distill.resources import OnDemandDeployment
 
-    session = settings.session()
-    plan = session.plan(OnDemandDeployment(model=model, name=name, description=description))
-    if dry_run:
-        show_plan(settings, plan)
-        return
-    deployment = session.apply(plan)
-    if wait:
-        wait_and_emit(settings, deployment, timeout_s=timeout, text=lambda document: str(document["arn"]))
-    else:
-        status = deployment.status().status
-        settings.emit({"arn": deployment.arn, "status": status}, deployment.arn)
+    spec = OnDemandDeployment(model=model, name=name, description=description)
+    # Nothing is billed for the deployment itself, so that nobody need be asked.
+    make(settings, spec, dry_run=dry_run, wait=wait, timeout=timeout, yes=True)
 
 
 @command.command("list")

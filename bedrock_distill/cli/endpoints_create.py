@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, duration, money_option, pairs
-from bedrock_distill.cli.waiting import wait_and_emit
+from bedrock_distill.cli.common import Settings, common_options, pairs
+from bedrock_distill.cli.creating import create as make
+from bedrock_distill.cli.creating import creating_options
 
 if TYPE_CHECKING:
     from bedrock_distill.resources import Endpoint
@@ -122,10 +123,7 @@ _PARTS = {
     help="A CloudWatch alarm that takes an update back. May be repeated.",
 )
 @click.option("--network-isolation", is_flag=True, help="Give the container no network at all.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it answers.")
-@click.option("--timeout", type=duration, default="2h", show_default=True, help="Wait this long at most.")
-@money_option
+@creating_options("2h", "until it answers")
 @common_options
 def create(
     settings: Settings, model: str, dry_run: bool, wait: bool, timeout: float, yes: bool, **wanted: Any
@@ -138,22 +136,7 @@ def create(
 
     What has no option here (a VPC, LoRA adapters, speculation ...) has its field in a job file's [endpoint] table.
     """
-    from bedrock_distill.cli.apply import check, consent, narrate
-    from bedrock_distill.cli.plan import show as show_plan
-
-    session = settings.session()
-    plan = session.plan(_spec(model, wanted))
-    if dry_run:
-        show_plan(settings, plan)
-        return
-    check(plan, force=False)
-    consent(settings, plan, given=yes)
-    with settings.progress("Staging") as progress:
-        endpoint = session.apply(plan, on_event=narrate(settings, progress.update))
-    if wait:
-        wait_and_emit(settings, endpoint, timeout_s=timeout, text=lambda document: str(document["arn"]))
-    else:
-        settings.emit({"arn": endpoint.arn, "status": endpoint.status().status}, endpoint.arn)
+    make(settings, _spec(model, wanted), dry_run=dry_run, wait=wait, timeout=timeout, yes=yes)
 
 
 def _spec(model: str, options: dict[str, Any]) -> Endpoint:

@@ -12,9 +12,10 @@ from bedrock_distill.cli.common import (
     common_options,
     duration,
     lines_of,
-    money_option,
     table,
 )
+from bedrock_distill.cli.creating import create as make
+from bedrock_distill.cli.creating import creating_options
 from bedrock_distill.cli.waiting import wait_and_emit
 
 __all__ = ["command"]
@@ -40,32 +41,16 @@ def command() -> None:
 @click.option("--role", help="ARN of the role Bedrock assumes. Default: one is made.")
 @click.option("--kms-key", help="KMS key that encrypts the imported model.")
 @click.option("--data-kms-key", help="KMS key that encrypts the staged files.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is imported.")
-@click.option("--timeout", type=duration, default="4h", show_default=True, help="Wait this long at most.")
-@money_option
+@creating_options("4h", "until it is imported")
 @common_options
 def create(
     settings: Settings, model: str, dry_run: bool, wait: bool, timeout: float, yes: bool, **wanted: Any
 ) -> None:
     """Import MODEL, a directory or an s3:// prefix, and print the imported model's ARN."""
-    from bedrock_distill.cli.apply import check, consent, narrate
-    from bedrock_distill.cli.plan import show as show_plan
     from bedrock_distill.resources import ModelImport
 
-    session = settings.session()
-    plan = session.plan(ModelImport(model=model, **wanted))
-    if dry_run:
-        show_plan(settings, plan)
-        return
-    check(plan, force=False)
-    consent(settings, plan, given=yes)
-    with settings.progress("Staging") as progress:
-        job = session.apply(plan, on_event=narrate(settings, progress.update))
-    if wait:
-        wait_and_emit(settings, job, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
-    else:
-        settings.emit({"arn": job.arn, "status": job.status().status}, job.arn)
+    spec = ModelImport(model=model, **wanted)
+    make(settings, spec, dry_run=dry_run, wait=wait, timeout=timeout, yes=yes, prints="model_arn")
 
 
 @command.command("list")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, duration, money_option, table
+from bedrock_distill.cli.common import Settings, common_options, duration, table
+from bedrock_distill.cli.creating import create as make
+from bedrock_distill.cli.creating import creating_options
 from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
@@ -69,10 +71,7 @@ def delete(settings: Settings, model: str, yes: bool) -> None:
 @click.argument("model")
 @click.option("--name", default="student", show_default=True, help="What to name the copy after.")
 @click.option("--kms-key", help="KMS key, in the new region, that encrypts the copy.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it is copied.")
-@click.option("--timeout", type=duration, default="4h", show_default=True, help="Wait this long at most.")
-@money_option
+@creating_options("4h", "until it is copied")
 @common_options
 def copy(
     settings: Settings,
@@ -85,22 +84,10 @@ def copy(
     yes: bool,
 ) -> None:
     """Copy the custom model MODEL (its ARN) to the region that --region names, and print the copy's ARN."""
-    from bedrock_distill.cli.apply import check, consent
-    from bedrock_distill.cli.plan import show as show_plan
     from bedrock_distill.resources import ModelCopy
 
-    session = settings.session()
-    plan = session.plan(ModelCopy(model=model, name=name, kms_key=kms_key))
-    if dry_run:
-        show_plan(settings, plan)
-        return
-    check(plan, force=False)
-    consent(settings, plan, given=yes)
-    job = session.apply(plan)
-    if wait:
-        wait_and_emit(settings, job, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
-    else:
-        settings.emit({"arn": job.arn, "status": job.status().status}, job.arn)
+    spec = ModelCopy(model=model, name=name, kms_key=kms_key)
+    make(settings, spec, dry_run=dry_run, wait=wait, timeout=timeout, yes=yes, prints="model_arn")
 
 
 @command.command("wait-copy")

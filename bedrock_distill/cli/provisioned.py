@@ -12,9 +12,10 @@ from bedrock_distill.cli.common import (
     common_options,
     duration,
     lines_of,
-    money_option,
     table,
 )
+from bedrock_distill.cli.creating import create as make
+from bedrock_distill.cli.creating import creating_options
 from bedrock_distill.cli.waiting import wait_and_emit
 
 __all__ = ["command"]
@@ -45,31 +46,16 @@ def command() -> None:
 @click.option(
     "--accept-hourly-cost", is_flag=True, help="Say that a bill by the hour, used or not, is wanted."
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until it answers.")
-@click.option("--timeout", type=duration, default="1h", show_default=True, help="Wait this long at most.")
-@money_option
+@creating_options("1h", "until it answers")
 @common_options
 def create(
     settings: Settings, model: str, dry_run: bool, wait: bool, timeout: float, yes: bool, **wanted: Any
 ) -> None:
     """Buy throughput for MODEL (a custom model's ARN, or a foundation model's variant), and print what to call."""
-    from bedrock_distill.cli.apply import check, consent
-    from bedrock_distill.cli.plan import show as show_plan
     from bedrock_distill.resources import ProvisionedThroughput
 
-    session = settings.session()
-    plan = session.plan(ProvisionedThroughput(model=model, **wanted))
-    if dry_run:
-        show_plan(settings, plan)
-        return
-    check(plan, force=False)
-    consent(settings, plan, given=yes)
-    handle = session.apply(plan)
-    if wait:
-        wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["arn"]))
-    else:
-        settings.emit({"arn": handle.arn, "status": handle.status().status}, handle.arn)
+    spec = ProvisionedThroughput(model=model, **wanted)
+    make(settings, spec, dry_run=dry_run, wait=wait, timeout=timeout, yes=yes)
 
 
 @command.command("list")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.resources.listing import newest_first
+
 if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
 
@@ -42,13 +44,4 @@ class CustomModel:
 
 def custom_models(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
     """Every custom model of the account in the region, newest first, as ListCustomModels gives them."""
-    filters = {"nameContains": name_contains} if name_contains else {}
-    pages = clients.pages(
-        "bedrock",
-        "list_custom_models",
-        "modelSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **filters,
-    )
-    return list(pages)
+    return newest_first(clients, "list_custom_models", "modelSummaries", name_contains=name_contains)

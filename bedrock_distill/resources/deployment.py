@@ -11,6 +11,7 @@ from bedrock_distill.catalog import read_model_id
 from bedrock_distill.errors import NotFoundError
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.custom_model import CustomModel
+from bedrock_distill.resources.listing import newest_first
 from bedrock_distill.resources.spec import Spec, check_name
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 
@@ -176,13 +177,6 @@ class Deployment:
 
 def deployments(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
     """Every custom model deployment of the account in the region, newest first."""
-    filters = {"nameContains": name_contains} if name_contains else {}
-    pages = clients.pages(
-        "bedrock",
-        "list_custom_model_deployments",
-        "modelDeploymentSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **filters,
+    return newest_first(
+        clients, "list_custom_model_deployments", "modelDeploymentSummaries", name_contains=name_contains
     )
-    return list(pages)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.resources.custom_model import CustomModel
+from bedrock_distill.resources.listing import newest_first
 from bedrock_distill.resources.waiting import Noun, changes, wait_until_over
 from bedrock_distill.uris import S3Uri
 
@@ -167,13 +168,10 @@ def customization_jobs(
     clients: Clients, *, status: str | None = None, name_contains: str | None = None
 ) -> list[dict[str, Any]]:
     """Every customization job of the account in the region, newest first, as ListModelCustomizationJobs gives them."""
-    filters = {"statusEquals": status, "nameContains": name_contains}
-    pages = clients.pages(
-        "bedrock",
+    return newest_first(
+        clients,
         "list_model_customization_jobs",
         "modelCustomizationJobSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **{key: value for key, value in filters.items() if value},
+        statusEquals=status,
+        name_contains=name_contains,
     )
-    return list(pages)

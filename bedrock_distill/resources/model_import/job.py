@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.resources.listing import newest_first
 from bedrock_distill.resources.model_import.model import ImportedModel
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 
@@ -124,13 +125,6 @@ class ModelImportJob:
 
 def import_jobs(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
     """Every import job of the account in the region, newest first, as ListModelImportJobs gives them."""
-    filters = {"nameContains": name_contains} if name_contains else {}
-    pages = clients.pages(
-        "bedrock",
-        "list_model_import_jobs",
-        "modelImportJobSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **filters,
+    return newest_first(
+        clients, "list_model_import_jobs", "modelImportJobSummaries", name_contains=name_contains
     )
-    return list(pages)

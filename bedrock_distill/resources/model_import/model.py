@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import NotFoundError
+from bedrock_distill.resources.listing import newest_first
 
 if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
@@ -45,13 +46,4 @@ class ImportedModel:
 
 def imported_models(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
     """Every imported model of the account in the region, newest first, as ListImportedModels gives them."""
-    filters = {"nameContains": name_contains} if name_contains else {}
-    pages = clients.pages(
-        "bedrock",
-        "list_imported_models",
-        "modelSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **filters,
-    )
-    return list(pages)
+    return newest_first(clients, "list_imported_models", "modelSummaries", name_contains=name_contains)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import NotFoundError, SpecError
 from bedrock_distill.resources.custom_model import CustomModel
+from bedrock_distill.resources.listing import newest_first
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 
 if TYPE_CHECKING:
@@ -162,13 +163,9 @@ class Provisioned:
 
 def provisioned_throughputs(clients: Clients, *, name_contains: str | None = None) -> list[dict[str, Any]]:
     """Every provisioned throughput of the account in the region, newest first."""
-    filters = {"nameContains": name_contains} if name_contains else {}
-    pages = clients.pages(
-        "bedrock",
+    return newest_first(
+        clients,
         "list_provisioned_model_throughputs",
         "provisionedModelSummaries",
-        sortBy="CreationTime",
-        sortOrder="Descending",
-        **filters,
+        name_contains=name_contains,
     )
-    return list(pages)
