@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bedrock_distill.catalog import Catalog, load_catalog
     from bedrock_distill.chat import (
         AsyncTarget,
+        Cascade,
+        CascadeReply,
         ChatReply,
         ChatStream,
         Target,
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
         imported_dialect,
     )
     from bedrock_distill.errors import BedrockDistillError
-    from bedrock_distill.evaluation import Report, evaluate
+    from bedrock_distill.evaluation import Calibration, Report, calibrate, evaluate
     from bedrock_distill.harvest import LogReport, count_logs, from_logs
     from bedrock_distill.models import ModelReport
     from bedrock_distill.plan import Plan
@@ -65,6 +67,9 @@ _HOMES = {
     "AsyncInference": "resources",
     "AsyncTarget": "chat",
     "BedrockDistillError": "errors",
+    "Calibration": "evaluation",
+    "Cascade": "chat",
+    "CascadeReply": "chat",
     "Catalog": "catalog",
     "ChatReply": "chat",
     "ChatStream": "chat",
@@ -104,6 +109,7 @@ _HOMES = {
     "Target": "chat",
     "TensorRTLLM": "resources",
     "VLLM": "resources",
+    "calibrate": "evaluation",
     "count_logs": "harvest",
     "endpoint_dialect": "chat",
     "evaluate": "evaluation",
@@ -125,6 +131,9 @@ __all__ = [
     "AsyncInference",
     "AsyncTarget",
     "BedrockDistillError",
+    "Calibration",
+    "Cascade",
+    "CascadeReply",
     "Catalog",
     "ChatReply",
     "ChatStream",
@@ -162,6 +171,7 @@ __all__ = [
     "Target",
     "TensorRTLLM",
     "__version__",
+    "calibrate",
     "count_logs",
     "endpoint_dialect",
     "errors",

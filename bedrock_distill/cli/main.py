@@ -55,6 +55,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bedrock_distill.cli.evaluate",
         "Measure a student against its teacher, with a gate for CI.",
     ),
+    "cascade": (
+        "bedrock_distill.cli.cascade",
+        "Find from which score on a student may answer without its teacher.",
+    ),
     "ls": (
         "bedrock_distill.cli.ls",
         "List all that serves or is kept in the region, and what it is billed by.",
