@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         imported_dialect,
     )
     from bedrock_distill.errors import BedrockDistillError
-    from bedrock_distill.evaluation import Calibration, Report, calibrate, evaluate
+    from bedrock_distill.evaluation import AnswerCache, Calibration, Judge, Report, calibrate, evaluate
     from bedrock_distill.harvest import LogReport, count_logs, from_logs
     from bedrock_distill.models import ModelReport
     from bedrock_distill.plan import Plan
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnswerCache": "evaluation",
     "Arn": "uris",
     "AsyncInference": "resources",
     "AsyncTarget": "chat",
@@ -82,6 +83,7 @@ _HOMES = {
     "ImportedModel": "resources",
     "InvocationLogging": "resources",
     "InvocationLogs": "resources",
+    "Judge": "evaluation",
     "LMI": "resources",
     "LiveEndpoint": "resources",
     "LogQuery": "records.logs",
@@ -127,6 +129,7 @@ __all__ = [
     "LMI",
     "TGI",
     "VLLM",
+    "AnswerCache",
     "Arn",
     "AsyncInference",
     "AsyncTarget",
@@ -146,6 +149,7 @@ __all__ = [
     "ImportedModel",
     "InvocationLogging",
     "InvocationLogs",
+    "Judge",
     "LiveEndpoint",
     "LogQuery",
     "LogReport",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +13,30 @@ from bedrock_distill.cli.common import Settings, common_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bedrock_distill.evaluation import Report, TokenPrice, Verdict
+    from bedrock_distill.evaluation import AnswerCache, Judge, Report, TokenPrice, Verdict
     from bedrock_distill.session import Session
 
 __all__ = ["command"]
 
-_METRICS = ("exact_match", "normalised_match", "json_equal", "json_fields")
+_METRICS = (
+    "exact_match",
+    "normalised_match",
+    "json_equal",
+    "json_fields",
+    "token_f1",
+    "rouge_l",
+    "chrf",
+    "length_ratio",
+    "refusal_match",
+)
 """The metrics' names, spelt out so that --help loads none; a test holds them equal to the library's."""
+
+
+_GATES = ("min_retention", "min_slice_retention", "max_cost_ratio")
+"""Options that each make a gate."""
+
+_CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
+"""Options that are the gate's, not the measurement's."""
 
 
 def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | None:
@@ -90,8 +108,85 @@ def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | N
     type=click.FloatRange(0, 1),
     default=0.05,
     show_default=True,
-    help="With --min-retention: fail if more of the calls failed.",
+    help="With a gate: fail if more of the calls failed.",
 )
+@click.option(
+    "--max-cost-ratio",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="Fail unless an answer of the student costs at most so many of the teacher's; an unknown price fails.",
+)
+@click.option(
+    "--slice",
+    "slices",
+    multiple=True,
+    metavar="FIELD",
+    help="Measure each kind of prompt by itself: by `system`, `completion`, `messages`, `metadata.KEY`, and by "
+    "`prompt.KEY` or `completion.KEY` where the text is JSON. May be repeated.",
+)
+@click.option(
+    "--min-slice-retention",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="Fail if any slice is shown to keep less than this, or is too small to tell. Alpha is shared by all slices.",
+)
+@click.option(
+    "--every-slice-shown",
+    is_flag=True,
+    help="Fail unless every slice is shown to keep --min-slice-retention.",
+)
+@click.option(
+    "--training",
+    type=click.Path(exists=True, dir_okay=False),
+    help="What the student was trained on, as JSONL records: prompts that are in there too, or nearly, are refused.",
+)
+@click.option(
+    "--allow-overlap", is_flag=True, help="Ask prompts of --training nevertheless, and report them."
+)
+@click.option(
+    "--junit",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write the gate's criteria there as JUnit XML.",
+)
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write the result there as Markdown, for a pull request.",
+)
+@click.option(
+    "--judge",
+    metavar="ID",
+    help="Model id or ARN that compares the answers in both orders; it decides, and any --metric is reported beside it.",
+)
+@click.option(
+    "--rubric",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="With --judge: what counts, as text.",
+)
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Keep every answer there, and ask nothing twice: not after a crash, not in another run.",
+)
+@click.option(
+    "--rpm",
+    "requests_per_minute",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Most requests a minute to each model.",
+)
+@click.option(
+    "--tpm",
+    "tokens_per_minute",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Most tokens a minute to and from each model.",
+)
+@click.option("--stream", is_flag=True, help="Ask for streams, to measure the time to the first token.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask only the first N prompts.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Calls under way at once."
@@ -107,41 +202,90 @@ def command(
     base: str | None,
     data: str,
     folder: str | None,
-    min_retention: float | None,
-    alpha: float,
-    max_failed_share: float,
+    junit: str | None,
+    markdown: str | None,
     metrics: tuple[str, ...],
+    slices: tuple[str, ...],
+    judge: str | None,
+    rubric: str | None,
+    cache: str | None,
     **options: Any,
 ) -> None:
     """Measure a student against its teacher, with a gate for CI.
 
     Every side is asked every prompt. Retention is the student's score over the teacher's, on golden completions where
-    the data has them, and otherwise the agreement with the teacher. With --min-retention, the exit code is 3 unless the
-    lower confidence bound of retention reaches it.
+    the data has them, and otherwise the agreement with the teacher. With --min-retention, --min-slice-retention or
+    --max-cost-ratio there is a gate: the exit code is 3 unless all that was asked for is met, and what could not be
+    measured is not met.
     """
     from bedrock_distill.evaluation import evaluate
 
+    criteria = {name: options.pop(name) for name in _CRITERIA}
+    gated = any(criteria[name] is not None for name in _GATES)
+    _check(criteria, slices, junit=junit, gated=gated)
+    if rubric and not judge:
+        raise click.UsageError("--rubric is what a judge goes by: give --judge as well.")
     session = settings.session()
-    with ExitStack() as displays:
+    with ExitStack() as held, ExitStack() as displays:
         report = evaluate(
             session.model(student),
             session.model(teacher),
             data,
             base=session.model(base) if base else None,
-            metrics=metrics or None,
-            prices=_prices(session, student, teacher, base),
+            metrics=[_judge(session, judge, rubric), *metrics] if judge else metrics or None,
+            slices=slices or None,
+            cache=held.enter_context(_cache(session, cache)) if cache else None,
+            prices=_prices(session, student, teacher, base, judge),
             on_progress=_progress(settings, displays),
             **options,
         )
-    verdict = None
-    if min_retention is not None:
-        verdict = report.check(min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+    verdict = report.check(**criteria) if gated else None
     if folder:
         saved = report.save(folder, verdict=verdict)
         settings.note(f"Report: {saved.html}")
+    if junit and verdict:
+        _write(junit, report.to_junit(verdict))
+    if markdown:
+        _write(markdown, report.to_markdown(verdict=verdict))
     settings.emit(report.to_dict(answers=False, verdict=verdict), lambda: _text(report, verdict))
     if verdict:
         verdict.enforce()
+
+
+def _check(criteria: dict[str, Any], slices: tuple[str, ...], *, junit: str | None, gated: bool) -> None:
+    """Refuse options that say nothing together."""
+    floor = criteria["min_slice_retention"]
+    wrong = {
+        "--min-slice-retention needs --slice: say by what to slice.": floor is not None and not slices,
+        "--every-slice-shown needs --min-slice-retention: say what to keep.": criteria["every_slice_shown"]
+        and floor is None,
+        "--junit writes the gate's criteria: give --min-retention, --min-slice-retention or --max-cost-ratio.": junit
+        and not gated,
+    }
+    for message, holds in wrong.items():
+        if holds:
+            raise click.UsageError(message)
+
+
+def _judge(session: Session, model_id: str, rubric: str | None) -> Judge:
+    from bedrock_distill.evaluation import Judge
+
+    target = session.model(model_id)
+    return Judge(target=target, rubric=Path(rubric).read_text("utf-8")) if rubric else Judge(target=target)
+
+
+def _cache(session: Session, folder: str) -> AnswerCache:
+    """Answers set apart by where they come from: the same model id in a rehearsal is another model."""
+    from bedrock_distill.evaluation import AnswerCache
+
+    return AnswerCache(folder, scope=f"{session.clients.region} {session.clients.endpoint_url or ''}")
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file, and the folders that it lies in."""
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _text(report: Report, verdict: Verdict | None) -> str:

@@ -1,18 +1,15 @@
-"""Asking a target every prompt, and what came back: an answer or a failure for each, none lost."""
+"""Who can be asked, and what comes back: an answer or a failure for each prompt. How they are asked is in `gathering.py`."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
 from bedrock_distill.records.schema import Record
 
-__all__ = ["Answer", "Answers", "Ask", "ChatTarget", "Reply", "Tokens", "gather"]
+__all__ = ["Answer", "Answers", "Ask", "ChatTarget", "Reply", "Tokens"]
 
 
 class Tokens(Protocol):
@@ -79,6 +76,14 @@ class Answer:
     output_tokens: int = 0
     latency_s: float | None = None
     """Seconds from the request to the whole answer; None where the call failed."""
+    first_token_s: float | None = None
+    """Seconds from the request to the first piece of text, where the answer was streamed."""
+    cost_usd: float | None = None
+    """What the call cost, or None where the price is unknown."""
+    asked_at: str = ""
+    """When it was asked, in ISO 8601."""
+    cached: bool = False
+    """Whether it was asked before, and came from the cache."""
     error_code: str = ""
     """AWS's error code, or an empty string."""
     error: str = ""
@@ -116,67 +121,3 @@ class Answers:
     def failed_share(self) -> float:
         """Share of the calls that failed."""
         return self.failures.total() / len(self.answers)
-
-
-def gather(
-    ask: Ask,
-    prompts: Sequence[Record],
-    *,
-    name: str,
-    model_id: str = "",
-    concurrency: int,
-    on_done: Callable[[int], None],
-) -> Answers:
-    """Ask every prompt, several at a time.
-
-    A call that fails after its own retries becomes an answer that says so. Refusals that every other prompt would meet
-    as well (no access, no such model, a request that could never be sent) end the whole.
-
-    Args:
-        ask: The target.
-        prompts: What to ask.
-        name: What reports call the side.
-        model_id: The model id or ARN that is asked.
-        concurrency: How many calls are under way at once.
-        on_done: Told how many prompts are done, from the calling thread.
-
-    Raises:
-        SpecError: If a request could never be accepted.
-        AccessDeniedError: If the caller may not ask this model.
-        NotFoundError: If there is no such model here.
-    """
-    started = time.perf_counter()
-    answers: list[Answer | None] = [None] * len(prompts)
-    pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="evaluate")
-    try:
-        places = {pool.submit(_answer, ask, prompt): place for place, prompt in enumerate(prompts)}
-        for done, future in enumerate(as_completed(places), start=1):
-            answers[places[future]] = future.result()
-            on_done(done)
-    finally:
-        # After an error or an interrupt nothing more is asked: each call costs.
-        pool.shutdown(wait=True, cancel_futures=True)
-    return Answers(
-        name=name,
-        model_id=model_id,
-        answers=tuple(answer for answer in answers if answer is not None),
-        seconds=time.perf_counter() - started,
-    )
-
-
-def _answer(ask: Ask, prompt: Record) -> Answer:
-    try:
-        reply = ask(prompt)
-    except (AccessDeniedError, NotFoundError):
-        raise
-    except ServiceError as error:
-        return Answer(text=None, error_code=error.code or type(error).__name__, error=str(error))
-    except OSError as error:  # what targets other than ours raise for the network, TimeoutError included
-        return Answer(text=None, error_code=type(error).__name__, error=str(error))
-    return Answer(
-        text=reply.text,
-        stop_reason=reply.stop_reason,
-        input_tokens=reply.usage.input_tokens,
-        output_tokens=reply.usage.output_tokens,
-        latency_s=reply.latency_s,
-    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
+    from bedrock_distill.evaluation.judging import JudgeSummary
     from bedrock_distill.evaluation.report import Report
     from bedrock_distill.evaluation.scoring import MetricResult, SideScores
+    from bedrock_distill.evaluation.slices import SliceResult
     from bedrock_distill.evaluation.verdict import Verdict
 
 __all__ = ["FORMAT", "document"]
@@ -42,6 +44,10 @@ def document(report: Report, *, answers: bool, verdict: Verdict | None) -> dict[
         },
         "metrics": [_metric(result) for result in report.metrics],
         "fields": [asdict(field) for field in report.fields],
+        "slices": [_slice(found) for found in report.slices],
+        "overlap": None if report.overlap is None else asdict(report.overlap),
+        "labels": [asdict(found) for found in report.labels],
+        "judges": [_judge(found) for found in report.judges],
         "method": {
             **asdict(report.method),
             **asdict(report.precision),
@@ -73,10 +79,30 @@ def _side(scores: SideScores) -> dict[str, Any]:
     }
 
 
+def _judge(said: JudgeSummary) -> dict[str, Any]:
+    counted = asdict(replace(said, judgements=()))
+    del counted["judgements"]
+    return counted | {"uninformative_share": said.uninformative_share}
+
+
+def _slice(found: SliceResult) -> dict[str, Any]:
+    return {
+        "by": found.by,
+        "value": found.value,
+        "n": found.n,
+        "retention": None if found.retention is None else asdict(found.retention),
+    }
+
+
 def _prompt(report: Report, place: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "record": msgspec.to_builtins(report.task.prompts[place]),
         "reference": report.task.references[place],
         "scores": {result.name: result.student.by_prompt[place] for result in report.metrics},
     }
+    if report.judges:
+        found["judgements"] = [
+            {"metric": said.metric, "side": said.side, **asdict(said.judgements[place])}
+            for said in report.judges
+        ]
     return found | {side: asdict(given.answers[place]) for side, given in report.answers.items()}

@@ -12,6 +12,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bedrock_distill.errors import SpecError
+from bedrock_distill.evaluation.judging import Judge
+from bedrock_distill.evaluation.wording import (
+    chrf,
+    cosine_of,
+    length_ratio,
+    refusal_match,
+    rouge_l,
+    token_f1,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +31,10 @@ __all__ = [
     "Metric",
     "MetricChoice",
     "Parsed",
+    "ScorerChoice",
     "choose_metrics",
+    "choose_scorers",
+    "embedding_similarity",
     "exact_match",
     "json_equal",
     "json_fields",
@@ -53,6 +65,9 @@ class Metric:
 
 MetricChoice: TypeAlias = "str | Metric | Callable[[str, str], float]"
 """How a caller names a metric: a name of `METRICS`, a `Metric`, or a function of two texts."""
+
+ScorerChoice: TypeAlias = "MetricChoice | Judge"
+"""The same, or a judge, which wants to see the prompts as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +164,27 @@ METRICS: Final[Mapping[str, Metric]] = {
             "json_equal", json_equal, "Both are the same JSON value; key order and spacing do not matter."
         ),
         Metric("json_fields", json_fields, "The share of top-level JSON fields with the same value."),
+        Metric("token_f1", token_f1, "F1 of the words, without case and punctuation."),
+        Metric("rouge_l", rouge_l, "ROUGE-L: F1 of the longest common sequence of words."),
+        Metric("chrf", chrf, "chrF2: F-score of runs of one to six characters."),
+        Metric("length_ratio", length_ratio, "The shorter length over the longer, in words."),
+        Metric("refusal_match", refusal_match, "Both refuse to answer, or neither does."),
     )
 }
 """The metrics that have names."""
+
+
+def embedding_similarity(
+    embed: Callable[[str], Sequence[float]], *, name: str = "embedding_similarity"
+) -> Metric:
+    """A metric from an embedding model of the caller's: the cosine of both texts, and 0 where it is negative.
+
+    Args:
+        embed: From a text to its vector. Each text is embedded once.
+        name: What reports call the metric; two models need two names.
+    """
+    return Metric(name, cosine_of(embed), "The cosine of the embeddings of both texts.")
+
 
 _FOR_JSON = ("json_equal", "json_fields", "normalised_match", "exact_match")
 _FOR_TEXT = ("normalised_match", "exact_match")
@@ -167,11 +200,26 @@ def mostly_json(texts: Sequence[str]) -> bool:
 def choose_metrics(
     wanted: MetricChoice | Sequence[MetricChoice] | None, teacher_texts: Sequence[str]
 ) -> tuple[Metric, ...]:
-    """The metrics to use; the first decides.
+    """The metrics to use, of those that see two texts and nothing else; arguments and errors are `choose_scorers`'.
+
+    Raises:
+        SpecError: If a judge is among them, a name is unknown, or a name stands for two metrics.
+    """
+    chosen = choose_scorers(wanted, teacher_texts)
+    metrics = tuple(metric for metric in chosen if isinstance(metric, Metric))
+    if len(metrics) < len(chosen):
+        raise SpecError("A judge cannot be used here: name a metric.", field="metrics", value=wanted)
+    return metrics
+
+
+def choose_scorers(
+    wanted: ScorerChoice | Sequence[ScorerChoice] | None, teacher_texts: Sequence[str]
+) -> tuple[Metric | Judge, ...]:
+    """The metrics and judges to use; the first decides.
 
     Args:
-        wanted: One or several names, metrics or functions. None chooses: JSON equality where the teacher answers in
-            JSON, and otherwise the match of normalised texts.
+        wanted: One or several names, metrics, judges or functions. None chooses: JSON equality where the teacher answers
+            in JSON, and otherwise the match of normalised texts.
         teacher_texts: The teacher's answers.
 
     Raises:
@@ -179,7 +227,7 @@ def choose_metrics(
     """
     if wanted is None:
         return tuple(METRICS[name] for name in (_FOR_JSON if mostly_json(teacher_texts) else _FOR_TEXT))
-    choices = [wanted] if isinstance(wanted, (str, Metric)) or callable(wanted) else list(wanted)
+    choices = [wanted] if isinstance(wanted, (str, Metric, Judge)) or callable(wanted) else list(wanted)
     metrics = tuple(_metric(choice) for choice in choices)
     names = [metric.name for metric in metrics]
     if not names or len(set(names)) < len(names):
@@ -192,8 +240,8 @@ def choose_metrics(
     return metrics
 
 
-def _metric(choice: MetricChoice) -> Metric:
-    if isinstance(choice, Metric):
+def _metric(choice: ScorerChoice) -> Metric | Judge:
+    if isinstance(choice, (Metric, Judge)):
         return choice
     if isinstance(choice, str):
         if choice not in METRICS:

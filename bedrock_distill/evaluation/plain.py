@@ -18,6 +18,9 @@ _ROWS: tuple[tuple[str, Callable[[SideSummary], str]], ...] = (
     ("answers in JSON", lambda side: "-" if side.json_share is None else f"{side.json_share:.1%}"),
     ("latency p50", lambda side: _seconds(side.latency_p50_s)),
     ("latency p95", lambda side: _seconds(side.latency_p95_s)),
+    ("first token p50", lambda side: _seconds(side.first_token_p50_s)),
+    ("refusals", lambda side: str(side.refusals)),
+    ("from the cache", lambda side: str(side.cached)),
     ("input tokens", lambda side: f"{side.input_tokens:,}"),
     ("output tokens", lambda side: f"{side.output_tokens:,}"),
     ("cost", lambda side: "unknown" if side.cost_usd is None else f"{side.cost_usd:.4f} USD"),
@@ -40,12 +43,34 @@ def table(report: Report) -> str:
         rows.append(_estimates("score on references", [scores[side] for side in sides]))
     kept = {"student": metric.student.retention, "base": metric.base.retention if metric.base else None}
     rows.append(_estimates("retention", [kept.get(side) for side in sides]))
+    rows += [
+        _estimates(
+            f"win rate ({name})",
+            [
+                next(
+                    (said.win_rate for said in report.judges if (said.metric, said.side) == (name, side)),
+                    None,
+                )
+                for side in sides
+            ],
+        )
+        for name in dict.fromkeys(said.metric for said in report.judges)
+    ]
     rows += [(label, *(read(report.sides[side]) for side in sides)) for label, read in _ROWS]
+    slices = _slices(report)
     head = (
         f"{report.sides['student'].name} against {report.sides['teacher'].name}, "
         f"{len(report.task.prompts)} prompts, {report.precision.confidence:.0%} intervals"
     )
-    return "\n".join([head, "", *_aligned(rows), *(f"! {remark}" for remark in report.remarks)])
+    return "\n".join([head, "", *_aligned(rows), *slices, *(f"! {remark}" for remark in report.remarks)])
+
+
+def _slices(report: Report) -> list[str]:
+    if not report.slices:
+        return []
+    rows: list[tuple[str, ...]] = [("slice", "prompts", "retention")]
+    rows += [(each.name, str(each.n), str(each.retention or "undefined")) for each in report.slices]
+    return ["", *_aligned(rows)]
 
 
 def _estimates(label: str, found: list[Estimate | None]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bedrock_distill.evaluation.judging import Outcome
     from bedrock_distill.evaluation.report import Report
 
 __all__ = ["remarks"]
@@ -14,14 +15,22 @@ __all__ = ["remarks"]
 _FEW_PROMPTS = 100
 _FEW_FOR_BOOTSTRAP = 200
 
+_NO_VERDICT: tuple[tuple[Outcome, str], ...] = (
+    ("unparsed", "gave no verdict"),
+    ("failed", "could not be asked"),
+)
+"""Outcomes that say nothing of the answers, and what to call them."""
+
 
 def remarks(report: Report) -> tuple[str, ...]:
     """Sentences on what weakens the result; empty where nothing does."""
-    return (*_on_data(report), *_on_answers(report), *_on_statistics(report))
+    return (*_on_data(report), *_on_answers(report), *_on_judges(report), *_on_statistics(report))
 
 
 def _on_data(report: Report) -> Iterator[str]:
     task, n = report.task, len(report.task.prompts)
+    if report.overlap and report.overlap.copies:
+        yield f"{report.overlap} What a student was trained on says nothing about it."
     if task.cut:
         yield f"Only the first {n} prompts of {task.source} were asked."
     if task.repeated:
@@ -47,8 +56,27 @@ def _on_answers(report: Report) -> Iterator[str]:
         for reason in ("guardrail_intervened", "content_filtered"):
             if stopped := summary.stop_reasons.get(reason, 0):
                 yield f"{stopped} of {summary.calls} answers of the {side} were stopped: {reason}."
+        if summary.cached:
+            oldest = min(each.asked_at for each in report.answers[side].answers if each.cached)
+            yield (
+                f"{summary.cached} of {summary.calls} answers of the {side} came from the cache, the oldest from "
+                f"{oldest[:10]}. A model that was replaced under the same id since would answer differently."
+            )
         if summary.empty:
             yield f"{summary.empty} of {summary.calls} answers of the {side} are empty."
+
+
+def _on_judges(report: Report) -> Iterator[str]:
+    for said in report.judges:
+        counts, of = said.outcomes, f"{said.metric} on the {said.side}"
+        if flipped := counts.get("disagreement", 0):
+            yield (
+                f"{of}: on {flipped} of {sum(counts.values())} prompts the judge changed its mind with the order of the "
+                f"answers; these count as ties. Of its preferences, {said.first_share or 0:.0%} went to the first answer."
+            )
+        for outcome, what in _NO_VERDICT:
+            if lost := counts.get(outcome, 0):
+                yield f"{of}: on {lost} prompts the judge {what}; these count against the {said.side}."
 
 
 def _on_statistics(report: Report) -> Iterator[str]:

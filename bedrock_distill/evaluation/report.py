@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.evaluation.costs import Prices, price_of
 from bedrock_distill.evaluation.documents import document
+from bedrock_distill.evaluation.markdown import markdown
 from bedrock_distill.evaluation.plain import table
 from bedrock_distill.evaluation.remarks import remarks
 from bedrock_distill.evaluation.summaries import SideSummary, summarise
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
     from bedrock_distill.evaluation.answers import Answers
     from bedrock_distill.evaluation.fields import FieldScore
+    from bedrock_distill.evaluation.judging import JudgeSummary
+    from bedrock_distill.evaluation.labels import ClassificationReport
+    from bedrock_distill.evaluation.overlap import Overlap
     from bedrock_distill.evaluation.scoring import MetricResult, Precision
+    from bedrock_distill.evaluation.slices import SliceResult
     from bedrock_distill.evaluation.statistics import Estimate
     from bedrock_distill.evaluation.tasks import Task
 
@@ -68,6 +73,14 @@ class Report:
     """Field by field, where the teacher answers in JSON objects."""
     method: Method
     precision: Precision
+    slices: tuple[SliceResult, ...] = ()
+    """Retention slice by slice, where slices were asked for."""
+    overlap: Overlap | None = None
+    """What the prompts have in common with training data, or None where none was given."""
+    labels: tuple[ClassificationReport, ...] = ()
+    """Precision, recall and F1 of each label, where answers or their JSON fields are labels."""
+    judges: tuple[JudgeSummary, ...] = ()
+    """What each judge said of each side, where one was asked."""
 
     @property
     def metric(self) -> MetricResult:
@@ -102,17 +115,48 @@ class Report:
         """What weakens the result, in sentences."""
         return remarks(self)
 
-    def check(self, *, min_retention: float, alpha: float = 0.05, max_failed_share: float = 0.05) -> Verdict:
+    def check(
+        self,
+        *,
+        min_retention: float | None = None,
+        alpha: float = 0.05,
+        max_failed_share: float = 0.05,
+        max_cost_ratio: float | None = None,
+        min_slice_retention: float | None = None,
+        every_slice_shown: bool = False,
+    ) -> Verdict:
         """Hold the student against criteria, without raising. Arguments are those of `gate`."""
-        return judge(self, min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+        return judge(
+            self,
+            min_retention=min_retention,
+            alpha=alpha,
+            max_failed_share=max_failed_share,
+            max_cost_ratio=max_cost_ratio,
+            min_slice_retention=min_slice_retention,
+            every_slice_shown=every_slice_shown,
+        )
 
-    def gate(self, *, min_retention: float, alpha: float = 0.05, max_failed_share: float = 0.05) -> Verdict:
-        """Pass only a student that is good enough beyond reasonable doubt.
+    def gate(
+        self,
+        *,
+        min_retention: float | None = None,
+        alpha: float = 0.05,
+        max_failed_share: float = 0.05,
+        max_cost_ratio: float | None = None,
+        min_slice_retention: float | None = None,
+        every_slice_shown: bool = False,
+    ) -> Verdict:
+        """Pass only a student that is good enough beyond reasonable doubt. What could not be measured is missed.
 
         Args:
             min_retention: What the one-sided lower confidence bound of retention must reach, such as 0.9.
             alpha: Chance of passing a student whose true retention is below that.
             max_failed_share: Largest share of failed calls, of the student's and of the teacher's.
+            max_cost_ratio: Most that an answer of the student may cost, as a share of what the teacher's costs. An unknown
+                price is missed.
+            min_slice_retention: What no slice may be shown to fall short of; the chance of calling any slice short that
+                is not is at most `alpha`, however many there are. A slice too small to show anything is missed.
+            every_slice_shown: Ask more of slices: that each is shown to keep `min_slice_retention`.
 
         Returns:
             The verdict, which has passed.
@@ -121,7 +165,14 @@ class Report:
             GateFailedError: Naming every criterion that was missed, with its figures.
             SpecError: If a criterion makes no sense.
         """
-        verdict = self.check(min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+        verdict = self.check(
+            min_retention=min_retention,
+            alpha=alpha,
+            max_failed_share=max_failed_share,
+            max_cost_ratio=max_cost_ratio,
+            min_slice_retention=min_slice_retention,
+            every_slice_shown=every_slice_shown,
+        )
         verdict.enforce()
         return verdict
 
@@ -147,6 +198,24 @@ class Report:
         from bedrock_distill.evaluation.page import page  # noqa: PLC0415 - only who looks needs it
 
         return page(self, verdict)
+
+    def to_markdown(self, *, verdict: Verdict | None = None) -> str:
+        """The report as Markdown for a pull request.
+
+        Args:
+            verdict: A verdict to put first.
+        """
+        return markdown(self, verdict)
+
+    def to_junit(self, verdict: Verdict) -> str:
+        """The verdict as JUnit XML, a test case for each criterion.
+
+        Args:
+            verdict: What `check` returned.
+        """
+        from bedrock_distill.evaluation.junit import junit_xml  # noqa: PLC0415 - only CI needs it
+
+        return junit_xml(self, verdict)
 
     def save(self, folder: str | os.PathLike[str], *, verdict: Verdict | None = None) -> SavedReport:
         """Write `report.html` and `report.json`.

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from bedrock_distill.clock import Clock, SystemClock
 from bedrock_distill.errors import SpecError
-from bedrock_distill.evaluation.answers import Answers, ChatTarget, Reply, gather
+from bedrock_distill.evaluation.asking import Asking, OnProgress
+from bedrock_distill.evaluation.cache import AnswerCache
 from bedrock_distill.evaluation.fields import score_fields
-from bedrock_distill.evaluation.metrics import MetricChoice, choose_metrics, mostly_json
+from bedrock_distill.evaluation.judging import Judge
+from bedrock_distill.evaluation.labels import classify
+from bedrock_distill.evaluation.metrics import METRICS, Metric, ScorerChoice, choose_scorers, mostly_json
+from bedrock_distill.evaluation.overlap import Overlap, find_overlap, refuse_overlap
 from bedrock_distill.evaluation.report import Method, Report, summaries
-from bedrock_distill.evaluation.scoring import Precision, score
-from bedrock_distill.evaluation.tasks import EvaluationData, load_task
+from bedrock_distill.evaluation.scoring import Precision, compared, mean_estimate, retention_seed, score
+from bedrock_distill.evaluation.slices import SliceChoice, score_slices, slice_task
+from bedrock_distill.evaluation.tasks import EvaluationData, Task, load_task
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from bedrock_distill.evaluation.answers import Answers, ChatTarget
     from bedrock_distill.evaluation.costs import Prices
-    from bedrock_distill.records.schema import Record
+    from bedrock_distill.evaluation.judging import JudgeSummary
+    from bedrock_distill.evaluation.scoring import MetricResult, Texts
 
 __all__ = ["OnProgress", "evaluate"]
 
-OnProgress = Callable[[str, int, int], None]
-"""Told the side (`student`, `base`, `teacher`), how many prompts are done, and how many there are."""
-
 _NO_PRICES: Final[Prices] = {}
+
+_COLUMNS: Final[tuple[str, ...]] = ("teacher", "student", "base")
+"""The order that reports show the sides in."""
 
 
 def evaluate(
@@ -36,10 +46,18 @@ def evaluate(
     system: str | None = None,
     max_tokens: int | None = 512,
     temperature: float | None = 0.0,
-    metrics: MetricChoice | Sequence[MetricChoice] | None = None,
+    metrics: ScorerChoice | Sequence[ScorerChoice] | None = None,
+    slices: SliceChoice | Sequence[SliceChoice] | Mapping[str, SliceChoice] | None = None,
+    training: EvaluationData | None = None,
+    allow_overlap: bool = False,
     limit: int | None = None,
     prices: Prices = _NO_PRICES,
     concurrency: int = 8,
+    cache: str | os.PathLike[str] | AnswerCache | None = None,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+    retries: int = 2,
+    stream: bool = False,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
@@ -60,89 +78,196 @@ def evaluate(
         system: System prompt of every call. Default: each record's own.
         max_tokens: Most tokens of an answer.
         temperature: Randomness from 0 to 1; None leaves it to the models, for those that refuse the setting.
-        metrics: Names, functions `(answer, target) -> score` or `Metric`s; the first decides. Default: `json_equal`
-            where the teacher answers in JSON, else `normalised_match`.
+        metrics: Names, functions `(answer, target) -> score`, `Metric`s or `Judge`s; the first decides. Default:
+            `json_equal` where the teacher answers in JSON, else `normalised_match`.
+        slices: By what to divide the prompts, so that each kind is measured by itself: fields of the record, such as
+            `metadata.tenant`, `prompt.language` or `completion.topic`, or functions of it.
+        training: What the student was trained on, to find the prompts that are in there too. They are refused before
+            anything is asked.
+        allow_overlap: Ask them nevertheless, and say so in the report.
         limit: Ask only so many prompts from the beginning.
         prices: Prices by model id or side, to state costs. Unknown prices are shown as unknown.
         concurrency: Calls under way at once.
+        cache: A folder that keeps every answer, so that nothing is asked twice: not after a crash, not for another metric,
+            not in another run.
+        requests_per_minute: Most requests to each model; what a target tries again by itself is not counted.
+        tokens_per_minute: Most tokens to and from each model.
+        retries: Further tries of a call that failed, where it may succeed later.
+        stream: Ask for streams, to measure the time to the first token.
         confidence: Two-sided level of the intervals.
         resamples: Bootstrap resamples.
         seed: Where the bootstrap's randomness starts.
         on_progress: Told the side, how many prompts are done, and how many there are.
-        clock: Dates the report. Default: the machine's.
+        clock: Dates the report and waits. Default: the machine's.
 
     Returns:
         The report. `report.gate(min_retention=0.9)` turns it into a decision.
 
     Raises:
-        DataError: If a line of the data is no record, or there are none.
+        DataError: If a line of the data is no record, there are none, or some were trained on.
         SpecError: If an argument makes no sense, or a request could never be accepted.
         AccessDeniedError: If a side may not be asked.
         NotFoundError: If a side does not exist.
     """
-    precision = _precision(confidence, resamples, seed, concurrency, limit)
+    precision = _precision(confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries)
+    _rehearse(metrics)
     task = load_task(data, limit=limit)
-    tell = on_progress or (lambda _side, _done, _total: None)
-
-    def asked(side: str, target: ChatTarget) -> Answers:
-        def ask(prompt: Record) -> Reply:
-            return target.chat(prompt, system=system, max_tokens=max_tokens, temperature=temperature)
-
-        model_id = str(getattr(target, "model_id", ""))
-        return gather(
-            ask,
-            task.prompts,
-            name=str(getattr(target, "name", "") or model_id or side),
-            model_id=model_id,
+    slicings = slice_task(task, slices)
+    overlap = _overlap(task, training, allowed=allow_overlap)
+    clock = clock or SystemClock()
+    with ExitStack() as held:
+        if cache is not None and not isinstance(cache, AnswerCache):
+            cache = held.enter_context(AnswerCache(cache))
+        asking = Asking(
             concurrency=concurrency,
-            on_done=lambda done: tell(side, done, len(task.prompts)),
+            retries=retries,
+            stream=stream,
+            cache=cache,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            prices=prices,
+            clock=clock,
+            tell=on_progress or (lambda _side, _done, _total: None),
         )
-
-    by_student = asked("student", student)
-    by_base = None if base is None else asked("base", base)
-    by_teacher = asked("teacher", teacher)
-    texts = [text for text in by_teacher.texts if text is not None]
-    base_texts = None if by_base is None else by_base.texts
-    answers = {"teacher": by_teacher, "student": by_student} | ({} if by_base is None else {"base": by_base})
+        order: dict[str, ChatTarget] = {
+            "student": student,
+            **({} if base is None else {"base": base}),
+            "teacher": teacher,
+        }
+        asked: dict[str, Answers] = {
+            side: asking.side(
+                side,
+                target,
+                task.prompts,
+                system=system,
+                max_tokens=max_tokens,
+                temperature=temperature,
+            )
+            for side, target in order.items()
+        }
+        answers: dict[str, Answers] = {side: asked[side] for side in _COLUMNS if side in asked}
+        texts = {side: given.texts for side, given in answers.items()}
+        said = [text for text in texts["teacher"] if text is not None]
+        chosen = choose_scorers(metrics, said)
+        judges = tuple(
+            _judged(metric, side, answers, task, asking=asking, precision=precision)
+            for metric in chosen
+            if isinstance(metric, Judge)
+            for side in answers
+            if side != "teacher"
+        )
+    scored = tuple(_scored(metric, judges, texts, task, precision) for metric in chosen)
     return Report(
         task=task,
         answers=answers,
         sides=summaries(answers, prices),
-        metrics=tuple(
-            score(
-                metric,
-                student=by_student.texts,
-                teacher=by_teacher.texts,
-                base=base_texts,
-                references=task.references,
-                precision=precision,
-            )
-            for metric in choose_metrics(metrics, texts)
-        ),
+        metrics=scored,
         fields=score_fields(
-            student=by_student.texts, teacher=by_teacher.texts, base=base_texts, confidence=confidence
+            student=texts["student"],
+            teacher=texts["teacher"],
+            base=texts.get("base"),
+            confidence=confidence,
         )
-        if mostly_json(texts)
+        if mostly_json(said)
         else (),
         method=Method(
             system=system,
             max_tokens=max_tokens,
             temperature=temperature,
             concurrency=concurrency,
-            made_at=(clock or SystemClock()).now(),
+            made_at=clock.now(),
             version=_version(),
         ),
+        precision=precision,
+        slices=score_slices(
+            slicings,
+            scored[0],
+            # A judge compares with the teacher directly, on all prompts.
+            references=task.references if scored[0].basis == "references" else (None,) * len(task.prompts),
+            teacher=texts["teacher"],
+            precision=precision,
+        ),
+        overlap=overlap,
+        labels=classify(texts, teacher=texts["teacher"], references=task.references, precision=precision),
+        judges=judges,
+    )
+
+
+def _rehearse(metrics: ScorerChoice | Sequence[ScorerChoice] | None) -> None:
+    """Find out before anything is paid for that a metric is unknown, or its library is not installed."""
+    for metric in () if metrics is None else choose_scorers(metrics, ()):
+        if isinstance(metric, Metric) and metric is METRICS.get(metric.name):
+            metric.score("one word", "one word")
+
+
+def _judged(
+    judge: Judge,
+    side: str,
+    answers: dict[str, Answers],
+    task: Task,
+    *,
+    asking: Asking,
+    precision: Precision,
+) -> JudgeSummary:
+    seed = retention_seed(precision, f"{judge.name}:{side}")
+    return asking.judge(
+        judge,
+        side,
+        answers[side],
+        answers["teacher"],
+        task,
+        rate=lambda points: mean_estimate(points, precision, seed),
+    )
+
+
+def _scored(
+    metric: Metric | Judge,
+    judges: tuple[JudgeSummary, ...],
+    texts: dict[str, Texts],
+    task: Task,
+    precision: Precision,
+) -> MetricResult:
+    if isinstance(metric, Metric):
+        return score(
+            metric,
+            student=texts["student"],
+            teacher=texts["teacher"],
+            base=texts.get("base"),
+            references=task.references,
+            precision=precision,
+        )
+    scores = {
+        said.side: tuple(judgement.score for judgement in said.judgements)
+        for said in judges
+        if said.metric == metric.name
+    }
+    return compared(
+        metric.name,
+        metric.about,
+        student=scores["student"],
+        base=scores.get("base"),
         precision=precision,
     )
 
 
+def _overlap(task: Task, training: EvaluationData | None, *, allowed: bool) -> Overlap | None:
+    """Look for prompts that were trained on, and refuse them unless they are allowed."""
+    if training is None:
+        return None
+    overlap = find_overlap(task, training)
+    if not allowed:
+        refuse_overlap(overlap, task.source)
+    return overlap
+
+
 def _precision(
-    confidence: float, resamples: int, seed: int, concurrency: int, limit: int | None
+    confidence: float, resamples: int, seed: int, *, concurrency: int, limit: int | None, retries: int
 ) -> Precision:
     rules = (
         ("confidence", confidence, 0 < confidence < 1, "between 0 and 1, such as 0.95"),
         ("resamples", resamples, resamples >= 1000, "at least 1000: fewer do not reach into the tails"),
         ("concurrency", concurrency, concurrency >= 1, "at least 1"),
+        ("retries", retries, retries >= 0, "0 or more"),
         ("limit", limit, limit is None or limit >= 1, "at least 1"),
     )
     for field, value, holds, rule in rules:

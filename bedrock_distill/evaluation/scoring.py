@@ -14,6 +14,7 @@ from bedrock_distill.evaluation.resampling import percentile_bound, percentile_i
 from bedrock_distill.evaluation.statistics import (
     Estimate,
     PairCounts,
+    mcnemar_mid_p_value,
     mcnemar_p_value,
     retention_lower_bound,
     wilson_interval,
@@ -27,6 +28,10 @@ __all__ = [
     "Precision",
     "SideScores",
     "Texts",
+    "compared",
+    "labelled_places",
+    "mean_estimate",
+    "retention_estimate",
     "retention_seed",
     "score",
 ]
@@ -76,6 +81,10 @@ class Paired:
             return retention_lower_bound(self.counts, alpha)
         if not sum(self.teacher):
             return None
+        if len(set(zip(self.side, self.teacher, strict=True))) == 1:
+            # Every resample is alike, which is no certainty. Were a share of the prompts different and worth nothing, all
+            # n seen would still be alike with the chance (1 - share)ⁿ.
+            return self.side[0] / self.teacher[0] * float(alpha ** (1 / len(self.side)))
         ratios = resampled_ratios(self.side, self.teacher, precision.resamples, seed=seed)
         return percentile_bound(ratios, alpha)
 
@@ -107,6 +116,8 @@ class Comparison:
     counts: PairCounts
     p_value: float
     """Two-sided: how often chance alone would set them at least so far apart."""
+    mid_p_value: float
+    """The same with what was observed counted half: less cautious, nearer to the nominal error rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +154,7 @@ def score(
         references: Golden completions, None where a prompt has none.
         precision: How intervals are found.
     """
-    # A prompt that the teacher failed on says nothing of retention: scoring it 0 there would flatter the student.
-    labelled = [
-        place
-        for place, (reference, answer) in enumerate(zip(references, teacher, strict=True))
-        if reference is not None and answer is not None
-    ]
+    labelled = labelled_places(references, teacher)
     golden = tuple(references[place] for place in labelled)
 
     def on_references(texts: Texts) -> tuple[float, ...]:
@@ -159,7 +165,7 @@ def score(
     def side(name: str, texts: Texts) -> SideScores:
         by_prompt = score_all(metric, texts, teacher)
         seed = _seed(precision, metric.name, name)
-        agreement = _rate(by_prompt, precision, seed)
+        agreement = mean_estimate(by_prompt, precision, seed)
         if teacher_scores is None:
             paired = Paired(by_prompt, (1.0,) * len(by_prompt))
             return SideScores(
@@ -168,7 +174,7 @@ def score(
         paired = Paired(on_references(texts), teacher_scores)
         return SideScores(
             agreement=agreement,
-            reference=_rate(paired.side, precision, seed),
+            reference=mean_estimate(paired.side, precision, seed),
             retention=_retention(paired, precision, seed),
             paired=paired,
             by_prompt=by_prompt,
@@ -184,9 +190,62 @@ def score(
         base=untrained,
         teacher=None
         if teacher_scores is None
-        else _rate(teacher_scores, precision, _seed(precision, metric.name, "teacher")),
+        else mean_estimate(teacher_scores, precision, _seed(precision, metric.name, "teacher")),
         comparisons=tuple(_comparisons(scored, untrained, labelled=bool(labelled))),
     )
+
+
+def compared(
+    name: str,
+    about: str,
+    *,
+    student: tuple[float, ...],
+    base: tuple[float, ...] | None,
+    precision: Precision,
+) -> MetricResult:
+    """The result of scores that compare a side with the teacher directly, such as a judge's; 1 is as good.
+
+    Args:
+        name: The metric's name.
+        about: What it means, in one sentence.
+        student: The student's scores, prompt by prompt.
+        base: The untrained base's, or None.
+        precision: How intervals are found.
+    """
+
+    def side(of: str, scores: tuple[float, ...]) -> SideScores:
+        rate = mean_estimate(scores, precision, _seed(precision, name, of))
+        paired = Paired(scores, (1.0,) * len(scores))
+        return SideScores(agreement=rate, reference=None, retention=rate, paired=paired, by_prompt=scores)
+
+    return MetricResult(
+        name=name,
+        about=about,
+        basis="agreement",
+        student=side("student", student),
+        base=None if base is None else side("base", base),
+        teacher=None,
+        comparisons=(),
+    )
+
+
+def labelled_places(references: Texts, teacher: Texts) -> list[int]:
+    """Places of the prompts that retention on references rests on; where there are none, it rests on all prompts.
+
+    A prompt that the teacher failed on says nothing of retention: scoring it 0 there would flatter the student.
+    """
+    return [
+        place
+        for place, (reference, answer) in enumerate(zip(references, teacher, strict=True))
+        if reference is not None and answer is not None
+    ]
+
+
+def retention_estimate(paired: Paired, precision: Precision, seed: str) -> Estimate:
+    """Retention with its interval, of all prompts or of some; at least one."""
+    if all(score == 1 for score in paired.teacher):
+        return mean_estimate(paired.side, precision, seed)
+    return _retention(paired, precision, seed)
 
 
 def retention_seed(precision: Precision, metric: str) -> str:
@@ -199,7 +258,8 @@ def _seed(precision: Precision, metric: str, side: str) -> str:
     return f"{precision.seed}:{metric}:{side}"
 
 
-def _rate(scores: tuple[float, ...], precision: Precision, seed: str) -> Estimate:
+def mean_estimate(scores: tuple[float, ...], precision: Precision, seed: str) -> Estimate:
+    """The mean of scores with its interval: Wilson's for scores of 0 and 1, the bootstrap's for others."""
     value = sum(scores) / len(scores)
     if _binary(scores):
         low, high = wilson_interval(round(sum(scores)), len(scores), precision.confidence)
@@ -234,7 +294,12 @@ def _score_interval(counts: PairCounts, confidence: float) -> tuple[float, float
     tail = (1 - confidence) / 2
     swapped = PairCounts(counts.both, counts.second_only, counts.first_only, counts.neither)
     inverse = retention_lower_bound(swapped, tail)
-    return retention_lower_bound(counts, tail) or 0.0, 1 / inverse if inverse else float("inf")
+    if inverse:
+        return retention_lower_bound(counts, tail) or 0.0, 1 / inverse
+    # A student that is never right has no inverse. Its highest rate over the teacher's lowest is wide, and finite.
+    hits, of_teacher = counts.both + counts.first_only, counts.both + counts.second_only
+    most = wilson_interval(hits, counts.n, confidence)[1]
+    return 0.0, most / wilson_interval(of_teacher, counts.n, confidence)[0]
 
 
 def _comparisons(student: SideScores, base: SideScores | None, *, labelled: bool) -> list[Comparison]:
@@ -251,8 +316,14 @@ def _comparisons(student: SideScores, base: SideScores | None, *, labelled: bool
 def _compare(
     first: str, second: str, against: Literal["references", "teacher"], counts: PairCounts
 ) -> Comparison:
-    p_value = mcnemar_p_value(counts.first_only, counts.second_only)
-    return Comparison(first=first, second=second, against=against, counts=counts, p_value=p_value)
+    return Comparison(
+        first=first,
+        second=second,
+        against=against,
+        counts=counts,
+        p_value=mcnemar_p_value(counts.first_only, counts.second_only),
+        mid_p_value=mcnemar_mid_p_value(counts.first_only, counts.second_only),
+    )
 
 
 def _binary(scores: tuple[float, ...]) -> bool:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Estimate",
     "PairCounts",
+    "holm",
+    "mcnemar_mid_p_value",
     "mcnemar_p_value",
-    "prompts_needed",
     "quantile",
     "retention_lower_bound",
+    "retention_score",
     "wilson_interval",
+    "z_of",
 ]
 
 _BISECTIONS = 60
@@ -87,7 +90,7 @@ def wilson_interval(successes: int, n: int, confidence: float) -> tuple[float, f
         n: At least 1.
         confidence: Two-sided level.
     """
-    z = _z((1 + confidence) / 2)
+    z = z_of((1 + confidence) / 2)
     rate, spread = successes / n, z * z / n
     center = (rate + spread / 2) / (1 + spread)
     half = z * math.sqrt(rate * (1 - rate) / n + spread / (4 * n)) / (1 + spread)
@@ -102,12 +105,41 @@ def mcnemar_p_value(first_only: int, second_only: int) -> float:
 
     Under the hypothesis each such prompt is a fair coin; the sum below is the binomial tail in whole numbers.
     """
-    n, fewer = first_only + second_only, min(first_only, second_only)
+    total, _ = _coin_tail(first_only, second_only)
+    return min(1.0, 2 * total / (1 << (first_only + second_only)))
+
+
+def mcnemar_mid_p_value(first_only: int, second_only: int) -> float:
+    """The mid-p variant: what was observed counts half.
+
+    The exact test of so few different outcomes errs less often than it says, and so sees less. The mid-p value's error
+    rate is near the nominal one; it may exceed it by a little, which the exact one never does.
+    """
+    total, last = _coin_tail(first_only, second_only)
+    return min(1.0, (2 * total - last) / (1 << (first_only + second_only)))
+
+
+def _coin_tail(first_only: int, second_only: int) -> tuple[int, int]:
+    """Ways to have so few heads or fewer, and so few exactly."""
+    n = first_only + second_only
     term = total = 1
-    for k in range(fewer):
+    for k in range(min(first_only, second_only)):
         term = term * (n - k) // (k + 1)
         total += term
-    return min(1.0, 2 * total / (1 << n))
+    return total, term
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p values: reject all that are at most alpha, and the chance of any false rejection is at most alpha.
+
+    It holds whatever the tests have to do with one another, and never rejects less than Bonferroni's correction.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return tuple(adjusted)
 
 
 def retention_lower_bound(counts: PairCounts, alpha: float) -> float | None:
@@ -127,20 +159,20 @@ def retention_lower_bound(counts: PairCounts, alpha: float) -> float | None:
     """
     if counts.ratio is None:
         return None
-    z = _z(1 - alpha)
+    z = z_of(1 - alpha)
     low, high = 0.0, counts.ratio
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _score(counts, middle) >= z else (low, middle)
+        low, high = (middle, high) if retention_score(counts, middle) >= z else (low, middle)
     return low
 
 
-def _score(counts: PairCounts, ratio: float) -> float:
+def retention_score(counts: PairCounts, ratio: float, correction: float = 0.5) -> float:
     """How many standard errors the first side's hits are above `ratio` times the second's.
 
     The standard error is taken where the hypothesis holds (constrained maximum likelihood): with shares p11, p10 and p01
     of the prompts where somebody was right, p11 + p10 = ratio · (p11 + p01) leaves one unknown, whose likelihood has
-    its maximum at a root of a quadratic. The correction is half a hit.
+    its maximum at a root of a quadratic. The correction, half a hit, is taken off the first side's.
     """
     a, b, c = counts.both, counts.first_only, counts.second_only
     square = (1 + ratio) * (a + b + c)
@@ -149,38 +181,10 @@ def _score(counts: PairCounts, ratio: float) -> float:
     p01 = (linear + math.sqrt(max(0.0, linear * linear - 4 * square * constant))) / (2 * square)
     # variance of a sum of (first - ratio · second), with p11 = (1 - (1 + ratio) · p01) / ratio put in
     variance = (a + b + c) * ((1 + ratio) * p01 - (1 - ratio))
-    excess = (a + b - 0.5) - ratio * (a + c)
+    excess = (a + b - correction) - ratio * (a + c)
     if variance <= 0:
         return math.inf if excess > 0 else -math.inf
     return excess / math.sqrt(variance)
-
-
-def prompts_needed(
-    counts: PairCounts, min_retention: float, alpha: float, *, limit: int = 1_000_000
-) -> int | None:
-    """About how many prompts would lift the bound to `min_retention`, if the rates stay as they were measured.
-
-    Returns:
-        The number, or None where no sample up to `limit` would do: the measured ratio itself is too low.
-    """
-    if counts.ratio is None or counts.ratio <= min_retention:
-        return None
-
-    def passes(n: int) -> bool:
-        share = n / counts.n
-        scaled = PairCounts(*(round(count * share) for count in _cells(counts)))
-        bound = retention_lower_bound(scaled, alpha)
-        return bound is not None and bound >= min_retention
-
-    low, high = counts.n, 2 * counts.n
-    while not passes(high):
-        low, high = high, 2 * high
-        if high > limit:
-            return None
-    while high - low > max(1, low // 50):
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
-    return high
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -196,9 +200,6 @@ def quantile(values: Sequence[float], share: float) -> float:
     return values[below] + (place - below) * (values[above] - values[below])
 
 
-def _cells(counts: PairCounts) -> tuple[int, int, int, int]:
-    return counts.both, counts.first_only, counts.second_only, counts.neither
-
-
-def _z(probability: float) -> float:
+def z_of(probability: float) -> float:
+    """The standard normal quantile."""
     return NormalDist().inv_cdf(probability)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bedrock_distill.evaluation.metrics import parse_json
 from bedrock_distill.evaluation.statistics import quantile
+from bedrock_distill.evaluation.wording import is_refusal
 
 if TYPE_CHECKING:
     from bedrock_distill.evaluation.answers import Answers
@@ -35,12 +36,22 @@ class SideSummary:
     """Half the answers took less; None where there is no answer."""
     latency_p95_s: float | None
     """Nineteen in twenty took less."""
+    first_token_p50_s: float | None
+    """Half the answers began within so many seconds; None where none was streamed."""
+    first_token_p95_s: float | None
+    """Nineteen in twenty began within that."""
+    refusals: int
+    """Answers that refuse to answer, by the rule of `wording.is_refusal`."""
+    cached: int
+    """Answers that were asked before, and came from the cache."""
     seconds: float
     """How long all calls took, several at a time."""
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
-    """What the answers cost, or None where the price is unknown."""
+    """What the answers cost, each counted once whenever it was asked; None where the price is unknown."""
+    spent_usd: float | None
+    """What this run spent on them: nothing for those from the cache."""
 
     @property
     def failed(self) -> int:
@@ -74,6 +85,8 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
     """
     texts = [text for text in answers.texts if text is not None]
     latencies = sorted(answer.latency_s for answer in answers.answers if answer.latency_s is not None)
+    begun = sorted(answer.first_token_s for answer in answers.answers if answer.first_token_s is not None)
+    afresh = [answer for answer in answers.answers if not answer.cached]
     input_tokens = sum(answer.input_tokens for answer in answers.answers)
     output_tokens = sum(answer.output_tokens for answer in answers.answers)
     return SideSummary(
@@ -88,8 +101,17 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
         json_share=sum(parse_json(text) is not None for text in texts) / len(texts) if texts else None,
         latency_p50_s=quantile(latencies, 0.5) if latencies else None,
         latency_p95_s=quantile(latencies, 0.95) if latencies else None,
+        first_token_p50_s=quantile(begun, 0.5) if begun else None,
+        first_token_p95_s=quantile(begun, 0.95) if begun else None,
+        refusals=sum(map(is_refusal, texts)),
+        cached=len(answers.answers) - len(afresh),
         seconds=answers.seconds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cost_usd=None if price is None else price.cost_usd(input_tokens, output_tokens),
+        spent_usd=None
+        if price is None
+        else price.cost_usd(
+            sum(answer.input_tokens for answer in afresh), sum(answer.output_tokens for answer in afresh)
+        ),
     )

@@ -6,13 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import GateFailedError, SpecError
+from bedrock_distill.evaluation.guards import Guard, guard_slices
+from bedrock_distill.evaluation.judging import MOST_UNINFORMATIVE
 from bedrock_distill.evaluation.scoring import retention_seed
-from bedrock_distill.evaluation.statistics import prompts_needed
 
 if TYPE_CHECKING:
     from bedrock_distill.evaluation.report import Report
+    from bedrock_distill.evaluation.slices import SliceResult
 
 __all__ = ["Criterion", "Verdict", "judge"]
+
+_POWER = 0.8
+"""How often a student like the measured one shall pass, where the number of prompts is advised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +37,16 @@ class Verdict:
     student: str
     """What reports call the student."""
     teacher: str
-    min_retention: float
+    min_retention: float | None
+    """What was asked of retention, or None if nothing was."""
     alpha: float
     lower_bound: float | None
     """Retention is at least this, and saying so is wrong at most `alpha` of the time; None where it is undefined."""
     criteria: tuple[Criterion, ...]
+    min_slice_retention: float | None = None
+    """What was asked of every slice, or None if nothing was."""
+    guards: tuple[Guard, ...] = ()
+    """What can be said of each slice, in the report's order."""
 
     @property
     def passed(self) -> bool:
@@ -72,45 +82,90 @@ class Verdict:
         return "\n".join([f"Gate {'passed' if self.passed else 'failed'}", *lines])
 
 
-def judge(report: Report, *, min_retention: float, alpha: float, max_failed_share: float) -> Verdict:
-    """Hold a report against the criteria.
+def judge(
+    report: Report,
+    *,
+    min_retention: float | None,
+    alpha: float,
+    max_failed_share: float,
+    max_cost_ratio: float | None,
+    min_slice_retention: float | None,
+    every_slice_shown: bool,
+) -> Verdict:
+    """Hold a report against the criteria. What could not be measured is missed.
 
     Args:
         report: The report.
         min_retention: What the lower bound of retention must reach, such as 0.9.
         alpha: Chance of passing a student whose true retention is below that, below 0.5.
         max_failed_share: Largest share of failed calls on either side.
+        max_cost_ratio: Most that an answer of the student may cost, in answers of the teacher.
+        min_slice_retention: What no slice may be shown to fall short of.
+        every_slice_shown: Ask more: that every slice is shown to keep it.
 
     Raises:
         SpecError: If a criterion makes no sense.
     """
-    _check(min_retention=min_retention, alpha=alpha, max_failed_share=max_failed_share)
+    _check(
+        min_retention=min_retention,
+        alpha=alpha,
+        max_failed_share=max_failed_share,
+        max_cost_ratio=max_cost_ratio,
+        min_slice_retention=min_slice_retention,
+    )
     metric = report.metric
     bound = metric.student.paired.lower_bound(
         alpha, report.precision, retention_seed(report.precision, metric.name)
     )
+    criteria: list[Criterion] = []
+    guards: tuple[Guard, ...] = ()
+    if min_retention is not None:
+        criteria.append(_retention(report, bound, min_retention, alpha))
+    if min_slice_retention is not None and report.slices:
+        guards = guard_slices(report.slices, floor=min_slice_retention, alpha=alpha)
+        criteria += _slices(
+            report.slices, guards, min_slice_retention, alpha, every_slice_shown=every_slice_shown
+        )
+    elif min_slice_retention is not None:
+        criteria.append(_NO_SLICES)
+    if max_cost_ratio is not None:
+        criteria.append(_cost(report, max_cost_ratio))
+    criteria += [_failed(report, side, max_failed_share) for side in ("student", "teacher")]
+    criteria += _judge_believed(report)
     return Verdict(
         student=report.sides["student"].name,
         teacher=report.sides["teacher"].name,
         min_retention=min_retention,
         alpha=alpha,
         lower_bound=bound,
-        criteria=(
-            _retention(report, bound, min_retention, alpha),
-            *(_failed(report, side, max_failed_share) for side in ("student", "teacher")),
-        ),
+        criteria=tuple(criteria),
+        min_slice_retention=min_slice_retention,
+        guards=guards,
     )
 
 
-def _check(*, min_retention: float, alpha: float, max_failed_share: float) -> None:
+def _check(
+    *,
+    min_retention: float | None,
+    alpha: float,
+    max_failed_share: float,
+    max_cost_ratio: float | None,
+    min_slice_retention: float | None,
+) -> None:
     rules = (
-        ("min_retention", min_retention, min_retention > 0, "above 0, such as 0.9"),
+        ("min_retention", min_retention, _positive(min_retention), "above 0, such as 0.9"),
         ("alpha", alpha, 0 < alpha < 0.5, "between 0 and 0.5, such as 0.05"),
         ("max_failed_share", max_failed_share, 0 <= max_failed_share <= 1, "a share from 0 to 1"),
+        ("max_cost_ratio", max_cost_ratio, _positive(max_cost_ratio), "above 0, such as 0.3"),
+        ("min_slice_retention", min_slice_retention, _positive(min_slice_retention), "above 0, such as 0.8"),
     )
     for field, value, holds, rule in rules:
         if not holds:
             raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
+
+
+def _positive(value: float | None) -> bool:
+    return value is None or value > 0
 
 
 def _retention(report: Report, bound: float | None, min_retention: float, alpha: float) -> Criterion:
@@ -135,10 +190,101 @@ def _advice(report: Report, value: float, min_retention: float, alpha: float) ->
     if value < min_retention:
         return "The measured value itself is too low: more or better training data may help, more prompts will not."
     paired = report.metric.student.paired
-    needed = prompts_needed(paired.counts, min_retention, alpha) if paired.binary else None
-    if needed is None:
+    if not paired.binary:
         return "Evaluate on more prompts to narrow the interval."
-    return f"About {needed:,} prompts would settle it, if the rates stay as they are."
+    from bedrock_distill.evaluation.planning import PairRates, prompts_for_power  # noqa: PLC0415 - loads numpy
+
+    needed = prompts_for_power(
+        PairRates.of(paired.counts), min_retention=min_retention, alpha=alpha, power=_POWER
+    )
+    if needed is None:
+        return (
+            "The measured value is so near to that that no number of prompts one could ask would settle it."
+        )
+    return f"With about {needed:,} prompts a student like this passes {_POWER:.0%} of the time."
+
+
+_NO_SLICES = Criterion(
+    name="slices",
+    passed=False,
+    text="A retention was asked of every slice, and no slices were measured: say by what to slice (slices=, --slice).",
+)
+
+
+def _slices(
+    slices: tuple[SliceResult, ...],
+    guards: tuple[Guard, ...],
+    floor: float,
+    alpha: float,
+    *,
+    every_slice_shown: bool,
+) -> list[Criterion]:
+    met = {"kept"} if every_slice_shown else {"kept", "open"}
+    return [
+        Criterion(
+            name=f"slice {each.name}",
+            passed=guard.state in met,
+            text=f"Slice {each.name}: {_kept(each)}; {_said(guard, floor, alpha, len(slices))}.",
+        )
+        for each, guard in zip(slices, guards, strict=True)
+    ]
+
+
+def _kept(found: SliceResult) -> str:
+    value = None if found.retention is None else found.retention.value
+    measured = "retention undefined" if value is None else f"retention {value:.2%}"
+    return f"{measured} on {found.n} prompts"
+
+
+def _said(guard: Guard, floor: float, alpha: float, looks: int) -> str:
+    together = f"Holm's p {{:.4f}}, {looks} slices at alpha {alpha:g}"
+    if guard.state == "blind":
+        more = "" if guard.needed is None else f" (at least {guard.needed} that the teacher is right on)"
+        return f"too few to notice even a student that is always wrong; evaluate on more of its prompts{more}, or join slices"
+    sentences = {
+        "short": f"shown to fall short of {floor:.2%} ({together.format(guard.p_short)})",
+        "kept": f"shown to keep {floor:.2%} ({together.format(guard.p_kept)})",
+        "open": f"not shown to fall short of {floor:.2%}, nor to keep it ({together.format(guard.p_short)})",
+    }
+    return sentences[guard.state]
+
+
+def _cost(report: Report, most: float) -> Criterion:
+    sides = {side: report.sides[side].cost_usd_mean for side in ("student", "teacher")}
+    unknown = [side for side, cost in sides.items() if cost is None]
+    student, teacher = sides["student"], sides["teacher"]
+    if student is None or teacher is None:
+        text = (
+            f"An answer may cost {most:g} times what the teacher's costs, and what the {' and the '.join(unknown)} "
+            "costs is unknown: give prices (prices=, or a catalog file on the command line)."
+        )
+        return Criterion(name="cost ratio", passed=False, text=text)
+    if not teacher:
+        return Criterion(
+            name="cost ratio",
+            passed=False,
+            text="The teacher's answers cost nothing by the prices given, so that there is no ratio of costs.",
+        )
+    return Criterion(
+        name="cost ratio",
+        passed=student / teacher <= most,
+        text=f"An answer of the student costs {student / teacher:.3f} times the teacher's; at most {most:g} was asked for.",
+    )
+
+
+def _judge_believed(report: Report) -> list[Criterion]:
+    """Where a judge decides, that its verdicts mostly say something: a judge that says nothing finds only ties."""
+    return [
+        Criterion(
+            name="judge",
+            passed=said.uninformative_share <= MOST_UNINFORMATIVE,
+            text=f"The judge told nothing on {said.uninformative_share:.1%} of the pairs it was shown (its orders disagreed, or "
+            f"there was no verdict); at most {MOST_UNINFORMATIVE:.0%} may be so. "
+            "Where it is missed, ask a stronger judge or sharpen the rubric.",
+        )
+        for said in report.judges
+        if said.metric == report.metric.name and said.side == "student"
+    ]
 
 
 def _failed(report: Report, side: str, max_failed_share: float) -> Criterion:

@@ -15,7 +15,6 @@ from bedrock_distill.evaluation.resampling import percentile_bound, percentile_i
 from bedrock_distill.evaluation.statistics import (
     PairCounts,
     mcnemar_p_value,
-    prompts_needed,
     quantile,
     retention_lower_bound,
     wilson_interval,
@@ -152,28 +151,6 @@ def _outcomes(n):
 def _chance(outcome, cells):
     ways = math.factorial(sum(outcome)) // math.prod(map(math.factorial, outcome))
     return ways * math.prod(cell**count for cell, count in zip(cells, outcome, strict=True))
-
-
-@settings(max_examples=50, deadline=None)
-@given(with_teacher, st.floats(0.3, 0.99))
-def test_the_number_of_prompts_needed_is_enough(found, margin):
-    needed = prompts_needed(found, margin, 0.05)
-    if needed is None:
-        return
-    assert found.ratio > margin
-    share = needed / found.n
-    cells = (found.both, found.first_only, found.second_only, found.neither)
-    assert retention_lower_bound(PairCounts(*(round(cell * share) for cell in cells)), 0.05) >= margin
-
-
-def test_no_number_of_prompts_helps_a_student_that_measured_below_the_margin():
-    assert prompts_needed(PairCounts(80, 0, 20, 0), 0.9, 0.05) is None
-
-
-def test_a_sample_that_would_be_too_large_is_not_asked_for():
-    narrow = PairCounts(901, 0, 99, 0)
-    assert prompts_needed(narrow, 0.9, 0.05) > 100_000
-    assert prompts_needed(narrow, 0.9, 0.05, limit=10_000) is None
 
 
 @settings(deadline=None)

@@ -1,6 +1,6 @@
 """The report as a page: one file, no script, nothing fetched; light and dark, on screen and on paper.
 
-`markup` escapes, `plots` draws, `numbers` writes figures, `result`, `details` and `differences` say what is shown.
+`markup` escapes, `plots` draws, `numbers` writes figures, `result`, `details`, `opinions` and `differences` say what is shown.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from bedrock_distill.evaluation.page import details, result
 from bedrock_distill.evaluation.page.differences import differences
 from bedrock_distill.evaluation.page.markup import Markup, element
+from bedrock_distill.evaluation.page.opinions import judges, labels
+from bedrock_distill.evaluation.page.slices import slices
 
 if TYPE_CHECKING:
     from bedrock_distill.evaluation.report import Report
@@ -44,8 +46,11 @@ def page(report: Report, verdict: Verdict | None = None) -> str:
             result.verdict(report, verdict),
             result.remarks(report),
             result.quality(report),
+            slices(report, verdict),
+            judges(report),
             details.effort(report),
             details.fields(report),
+            labels(report),
             differences(report),
             details.method(report),
         ),

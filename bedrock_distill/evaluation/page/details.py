@@ -31,11 +31,15 @@ def effort(report: Report) -> Markup:
     rows: list[tuple[str, Callable[[SideSummary], Child]]] = [
         ("Latency, median", lambda side: seconds(side.latency_p50_s)),
         ("Latency, 95th percentile", lambda side: seconds(side.latency_p95_s)),
+        ("First token, median", lambda side: seconds(side.first_token_p50_s)),
+        ("First token, 95th percentile", lambda side: seconds(side.first_token_p95_s)),
+        ("Answers from the cache", lambda side: count(side.cached)),
         ("All calls together", lambda side: seconds(side.seconds)),
         ("Input tokens", lambda side: count(side.input_tokens)),
         ("Output tokens", lambda side: count(side.output_tokens)),
         ("Cost", lambda side: money(side.cost_usd)),
         ("Answers in JSON", lambda side: percent(side.json_share)),
+        ("Refusals", lambda side: count(side.refusals)),
         ("Failed calls", lambda side: _counts(side.failures) if side.failures else "0"),
         ("Stopped by", lambda side: _counts(side.stop_reasons)),
     ]
@@ -152,6 +156,7 @@ def method(report: Report) -> Markup:
             "Prompts",
             f"{count(len(report.task.prompts))} from {report.task.source}, {count(references)} with a reference",
         ),
+        ("Training data", _training(report)),
         ("System prompt", _system(report)),
         (
             "Asked with",
@@ -192,6 +197,15 @@ def method(report: Report) -> Markup:
         element("dl", [[element("dt", name), element("dd", text)] for name, text in rows]),
         class_="method",
     )
+
+
+def _training(report: Report) -> str:
+    overlap = report.overlap
+    if overlap is None:
+        return "not compared with the prompts"
+    if not overlap.copies:
+        return f"compared with the prompts: none of them among {count(overlap.records)} records of {overlap.training}"
+    return str(overlap)
 
 
 def _system(report: Report) -> Child:

@@ -174,5 +174,5 @@ def _comparison(comparison: Comparison) -> Markup:
         element("strong", f"{first} and {second}: "),
         f"both {right} on {count(counts.both)} prompts, only the {comparison.first} on {count(counts.first_only)}, "
         f"only the {second} on {count(counts.second_only)}, neither on {count(counts.neither)} "
-        f"(McNemar's exact test, {p_value(comparison.p_value)}).",
+        f"(McNemar's exact test, {p_value(comparison.p_value)}; mid-{p_value(comparison.mid_p_value)}).",
     )

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, SpecError, ThrottledError
-from bedrock_distill.evaluation.answers import gather
+from bedrock_distill.evaluation.gathering import gather
 from bedrock_distill.records.schema import Record
 
 PROMPTS = [Record.of(f"prompt {place}") for place in range(20)]

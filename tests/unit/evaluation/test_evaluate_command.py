@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -143,5 +144,97 @@ def test_prices_of_the_catalog_give_costs(run, capsys, tmp_path):
     assert sides["student"]["cost_usd"] is None
 
 
+def test_ci_gets_junit_xml_and_markdown_with_every_slice(run, heldout, tmp_path, capsys):
+    lines = [json.loads(line) for line in heldout.read_text("utf-8").splitlines()]
+    for place, line in enumerate(lines):
+        line["requestMetadata"] = {"tenant": "north" if place % 10 == 7 else "south"}
+    heldout.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+    junit, markdown = tmp_path / "ci" / "junit.xml", tmp_path / "ci" / "summary.md"
+    outputs = ("--junit", str(junit), "--markdown", str(markdown))
+    assert run("--slice", "metadata.tenant", "--min-slice-retention", "0.75", *outputs) == 3
+    suite = ET.parse(junit).getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "1")
+    (failed,) = (case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None)
+    assert failed == "slice metadata.tenant = north"
+    summary = markdown.read_text("utf-8")
+    assert summary.startswith("## Gate failed")
+    assert "**shown to fall short**" in summary
+    assert "fall short of 75.00%" in capsys.readouterr().err
+
+
+def test_an_unknown_price_fails_the_cost_ratio(run, capsys):
+    assert run("--max-cost-ratio", "0.5", "--limit", "5") == 3
+    assert "what the student and the teacher costs is unknown" in capsys.readouterr().err
+
+
+def test_prompts_that_were_trained_on_are_refused_unless_that_is_known(
+    run, heldout, local_cloud, tmp_path, capsys
+):
+    training = tmp_path / "training.jsonl"
+    training.write_bytes(encode_record(Record.of("question  7?", completion="x")) + b"\n")
+    assert run("--training", str(training)) == 2
+    said = capsys.readouterr().err
+    assert "1 of 100 prompts are in the training data training.jsonl" in said
+    assert "prompt 8: is the same as record 1" in said
+    assert not [call for call in local_cloud.calls if call.operation == "Converse"]
+    assert run("--training", str(training), "--allow-overlap") == 0
+    assert "! 1 of 100 prompts are in the training data" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--min-slice-retention", "0.8"), "needs --slice"),
+        (("--every-slice-shown",), "needs --min-slice-retention"),
+        (("--junit", "junit.xml"), "writes the gate's criteria"),
+    ],
+)
+def test_options_that_say_nothing_together_are_wrong_usage(run, capsys, options, message):
+    assert run(*options) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_the_command_knows_every_metric_that_has_a_name():
     assert tuple(METRICS) == _METRICS
+
+
+def test_a_second_run_over_a_cache_asks_nothing(run, local_cloud, tmp_path, capsys):
+    args = (
+        "--limit",
+        "5",
+        "--cache",
+        str(tmp_path / "answers"),
+        "--rpm",
+        "6000",
+        "--tpm",
+        "6000000",
+        "--quiet",
+    )
+    assert run(*args) == 0
+    assert run(*args, "--metric", "token_f1") == 0
+    assert local_cloud.calls.count(operation="Converse") == 10
+    assert "5 of 5 answers of the student came from the cache" in capsys.readouterr().out
+
+
+def test_a_judge_decides_by_the_rubric_of_a_file(run, local_cloud, tmp_path, capsys):
+    rubric = tmp_path / "rubric.txt"
+    rubric.write_text("Prefer the answer that says urgent.")
+    assert run("--judge", BASE, "--rubric", str(rubric), "--output", "json", "--metric", "json_equal") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [metric["name"] for metric in document["metrics"]] == ["judge", "json_equal"]
+    (said,) = document["judges"]
+    assert said["outcomes"] == {"unparsed": 100}
+    asked = [call for call in local_cloud.calls if call.params.get("modelId") == BASE]
+    assert len(asked) == 200
+    assert all(rubric.read_text() in call.params["messages"][0]["content"][0]["text"] for call in asked)
+
+
+def test_a_rubric_without_a_judge_is_wrong_usage(run, tmp_path, capsys):
+    (tmp_path / "rubric.txt").touch()
+    assert run("--rubric", str(tmp_path / "rubric.txt")) == 2
+    assert "give --judge" in capsys.readouterr().err
+
+
+def test_streams_give_the_time_to_the_first_token(run, capsys):
+    assert run("--stream", "--limit", "3", "--output", "json") == 0
+    assert json.loads(capsys.readouterr().out)["sides"]["student"]["first_token_p50_s"] >= 0

@@ -41,7 +41,7 @@ def test_a_student_that_only_measured_well_enough_does_not_pass_yet(compared):
     (failure,) = caught.value.failures
     assert "90.00% was asked for" in failure
     assert "92.00% measured on 200 prompts" in failure
-    assert "prompts would settle it" in failure
+    assert "With about 1,424 prompts a student like this passes 80% of the time" in failure
     assert pickle.loads(pickle.dumps(caught.value)).failures == caught.value.failures
 
 
@@ -54,6 +54,42 @@ def test_a_smaller_alpha_asks_for_more(compared):
     report = compared(**agreeing(0.94))
     assert report.check(min_retention=0.9, alpha=0.2).passed
     assert not report.check(min_retention=0.9, alpha=0.001).passed
+
+
+COSTS = {
+    "student": TokenPrice(input_usd_per_1k=0.1, output_usd_per_1k=0.1),
+    "teacher": TokenPrice(input_usd_per_1k=0.5, output_usd_per_1k=0.5),
+}
+
+
+def test_a_cost_ratio_is_held_against_the_cost_of_an_answer(compared):
+    report = compared(**agreeing(1.0, 10), prices=COSTS)
+    assert (
+        report.gate(max_cost_ratio=0.2)
+        .criteria[0]
+        .text.startswith("An answer of the student costs 0.200 times the teacher's; at most 0.2")
+    )
+    with pytest.raises(GateFailedError, match=r"costs 0\.200 times"):
+        report.gate(max_cost_ratio=0.19)
+
+
+@pytest.mark.parametrize("unknown", ["student", "teacher"])
+def test_an_unknown_price_fails_a_cost_ratio(compared, unknown):
+    prices = {side: price for side, price in COSTS.items() if side != unknown}
+    verdict = compared(**agreeing(1.0, 10), prices=prices).check(max_cost_ratio=100)
+    assert f"what the {unknown} costs is unknown" in verdict.failures[0]
+
+
+def test_a_teacher_that_costs_nothing_leaves_no_ratio(compared):
+    free = TokenPrice(input_usd_per_1k=0, output_usd_per_1k=0)
+    verdict = compared(**agreeing(1.0, 10), prices={"student": free, "teacher": free}).check(max_cost_ratio=1)
+    assert "there is no ratio of costs" in verdict.failures[0]
+
+
+def test_a_gate_without_a_retention_asks_nothing_of_it(compared):
+    verdict = compared(**agreeing(0.1)).gate()
+    assert [criterion.name for criterion in verdict.criteria] == ["student failures", "teacher failures"]
+    assert verdict.min_retention is None
 
 
 @pytest.mark.parametrize("side", ["student", "teacher"])
@@ -94,6 +130,8 @@ def test_mean_scores_that_miss_are_told_to_ask_more(compared):
         {"min_retention": 0.9, "alpha": 0},
         {"min_retention": 0.9, "alpha": 0.5},
         {"min_retention": 0.9, "max_failed_share": 1.1},
+        {"max_cost_ratio": 0},
+        {"min_slice_retention": -1},
     ],
 )
 def test_criteria_that_make_no_sense_are_refused(compared, criteria):

@@ -73,6 +73,42 @@ def test_the_page_is_well_formed_and_fetches_nothing(hostile):
     assert "@import" not in hostile.to_html()
 
 
+def test_slices_are_drawn_with_the_floor_and_what_the_guards_say(compared):
+    report = compared(
+        student=["a"] * 60 + ["b"] * 30,
+        teacher=["a"] * 90,
+        slices={"kind<b>": lambda record: HOSTILE if int(record.prompt_text.split()[1]) < 60 else "late"},
+    )
+    html = report.to_html(verdict=report.check(min_slice_retention=0.8))
+    parsed(html)
+    assert "Slice by slice" in html
+    assert "<script" not in html
+    assert "kind&lt;b&gt;" in html
+    assert "shown to keep it" in html
+    assert "shown to fall short" in html
+    assert "asked for: 80.0" in html
+    assert "corrected by Holm" in html
+
+
+def test_slices_without_a_gate_are_drawn_without_guards(compared):
+    html = compared(student=["a"], teacher=["a"], slices="messages").to_html()
+    parsed(html)
+    assert "Slice by slice" in html
+    assert "Holm" not in html
+
+
+def test_an_undefined_slice_is_written_not_drawn(compared):
+    report = compared(
+        student=["a", "a"],
+        teacher=["a", "a"],
+        references=["a", None],
+        slices={"place": lambda record: record.prompt_text},
+    )
+    html = report.to_html(verdict=report.check(min_slice_retention=0.8))
+    parsed(html)
+    assert "too few prompts" in html
+
+
 def test_no_text_of_anyone_becomes_markup(hostile):
     html = hostile.to_html()
     assert "<script" not in html

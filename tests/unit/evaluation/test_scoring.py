@@ -129,3 +129,19 @@ def test_the_seed_and_nothing_else_decides_the_resamples(compared):
     one = compared(**sides, seed=1).retention
     assert compared(**sides, seed=1, metrics=["normalised_match", "exact_match"]).retention == one
     assert compared(**sides, seed=2).retention != one
+
+
+def test_a_student_that_is_never_right_has_an_interval_that_can_be_drawn_and_written(compared):
+    report = compared(student=["no"] * 20, teacher=["yes"] * 15 + ["no"] * 5, references=["yes"] * 20)
+    assert (report.retention.value, report.retention.low) == (0, 0)
+    assert 0 < report.retention.high < 0.4
+    assert "Infinity" not in report.to_json()
+    assert report.to_html()
+
+
+def test_scores_that_are_all_alike_are_no_certainty(compared):
+    def half(answer: str, target: str) -> float:
+        return 0.5
+
+    verdict = compared(student=["a"] * 20, teacher=["b"] * 20, metrics=half).check(min_retention=0.4)
+    assert verdict.lower_bound == pytest.approx(0.5 * 0.05 ** (1 / 20))
