@@ -130,7 +130,7 @@ class Provisioned:
         """
         arn = model.arn if isinstance(model, CustomModel) else model
         wanted = {"desiredModelId": arn, "desiredProvisionedModelName": name}
-        changes = {key: value for key, value in wanted.items() if value}
+        changes: dict[str, Any] = {key: value for key, value in wanted.items() if value}
         if not changes:
             raise SpecError("There is nothing to change: give a model, a name, or both.", field="model")
         self.clients.call(
