@@ -59,6 +59,7 @@ _FEWEST_PARTS = 64
 
 _LOOK_EVERY_S = 0.02
 _STOP_EVERY_S = 0.5
+_WAKE_EVERY_S = 0.5
 _TRIES_TO_STOP = 40
 """Spark gives a part some seconds to end before it ends its process."""
 
@@ -197,7 +198,7 @@ class _Jobs(Generic[_Part, _Result]):
 
     def slots(self) -> int:
         """How many parts Spark can run at a time, now."""
-        return int(self._aside.submit(lambda: self._context.defaultParallelism).result())
+        return int(_awaited(self._aside.submit(lambda: self._context.defaultParallelism)))
 
     def send(self, parts: list[_Part]) -> None:
         """Hand parts to Spark, and return when it has them.
@@ -208,11 +209,11 @@ class _Jobs(Generic[_Part, _Result]):
         group = f"bedrock-distill-{uuid.uuid4().hex}"
         future = self._pool.submit(_run, self._context, self._task, parts, group)
         self._under_way.append((group, future))
-        self._aside.submit(self._wait_until_known, group, future).result()
+        _awaited(self._aside.submit(self._wait_until_known, group, future))
 
     def first(self) -> list[_Outcome[_Result]]:
         """The outcomes of the job that was sent first, when it has ended."""
-        outcomes = self._under_way[0][1].result()
+        outcomes = _awaited(self._under_way[0][1])
         self._under_way.popleft()
         return outcomes
 
@@ -303,6 +304,13 @@ def _portable(error: Exception, part: object) -> BedrockDistillError:
     shown = shown if len(shown) <= 200 else f"{shown[:200]}…"
     reason = f"{type(error).__name__}: {error}"
     return JobFailedError(f"The part {shown} failed on an executor: {reason}", status="FAILED", reason=reason)
+
+
+def _awaited(future: Future[_Result]) -> _Result:
+    """A future's result. Waking now and then, for Ctrl-C may reach another thread, and this one sees it only when it wakes."""
+    while not future.done():
+        wait([future], timeout=_WAKE_EVERY_S)
+    return future.result()
 
 
 def _is_local(context: Any) -> bool:
