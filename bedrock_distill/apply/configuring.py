@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bedrock_distill.aws import RetryPolicy, poll
 from bedrock_distill.errors import JobFailedError, PlanError, ServiceError, WaitTimeoutError
+from bedrock_distill.plan import Configure
 from bedrock_distill.plan.configure import holds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bedrock_distill.aws import Clients
-    from bedrock_distill.plan import Configure, CreateResource
+    from bedrock_distill.plan import CreateResource
 
 __all__ = ["configure", "take_back", "wait_until_ready"]
 
@@ -49,39 +50,50 @@ def _look(step: Configure, clients: Clients) -> dict[str, Any] | None:
     return next(iter(answer.get(step.look.items) or ()), None)
 
 
+def _there(step: CreateResource | Configure, clients: Clients) -> dict[str, Any] | None:
+    if isinstance(step, Configure):
+        return _look(step, clients)
+    named: dict[str, Any] = {step.lookup.parameter: step.name}
+    return clients.find(step.service, step.lookup.operation, subject=step.name, **named)
+
+
 def _result(source: str, step: Configure, done: Mapping[str, str]) -> str:
     if source not in done:
         raise PlanError(f"The step {step.id!r} needs {source!r}, which does not come before it: plan again.")
     return done[source]
 
 
-def wait_until_ready(step: CreateResource, clients: Clients) -> None:
-    """Wait until what a step made or found is ready for the next one.
+def wait_until_ready(step: CreateResource | Configure, clients: Clients) -> None:
+    """Wait until what a step made, put or found is ready for the next one.
 
     Raises:
-        JobFailedError: If it comes to a bad end.
+        JobFailedError: If it comes to a bad end, or what was put does not hold.
         WaitTimeoutError: If it is not ready in time; it goes on, and applying again goes on waiting.
     """
-    ready, look = step.ready, step.lookup
+    ready = step.ready
     if ready is None:
         return
-    named: dict[str, Any] = {look.parameter: step.name}
+    arn = step.result if isinstance(step, Configure) else step.lookup.arn
     answer: dict[str, Any] = {}
-    for seen in poll(
-        lambda: clients.find(step.service, look.operation, subject=step.name, **named),
-        clock=clients.clock,
-        timeout_s=ready.timeout_s,
-    ):
+    for seen in poll(lambda: _there(step, clients), clock=clients.clock, timeout_s=ready.timeout_s):
         # What was just made may not be seen yet.
         answer = seen or answer
         status = str(answer.get(ready.member, ""))
+        reason = str(answer.get(ready.reason) or "")
         if status in ready.good:
+            if isinstance(step, Configure) and not any(holds(answer, wanted) for wanted in step.same):
+                raise JobFailedError(
+                    f"The {step.kind} {step.name} was rolled back{': ' + reason.rstrip('.') if reason else ''}. What served "
+                    "before serves on, and what comes after this step was not done.",
+                    arn=str(answer.get(arn, "")),
+                    status=status,
+                    reason=reason,
+                )
             return
         if status in ready.bad:
-            reason = str(answer.get(ready.reason) or "")
             raise JobFailedError(
-                f"The {step.kind} {step.name} is {status}{': ' + reason if reason else ''}. What comes after it was not done.",
-                arn=str(answer.get(look.arn, "")),
+                f"The {step.kind} {step.name} is {status}{': ' + reason.rstrip('.') if reason else ''}. What comes after it was not done.",
+                arn=str(answer.get(arn, "")),
                 status=status,
                 reason=reason,
             )
@@ -89,7 +101,7 @@ def wait_until_ready(step: CreateResource, clients: Clients) -> None:
     raise WaitTimeoutError(
         f"The {step.kind} {step.name} is still {status} after {ready.timeout_s:g} s, and must be {' or '.join(ready.good)} "
         "before the plan can go on. Apply again: it goes on from there.",
-        arn=str(answer.get(look.arn, "")),
+        arn=str(answer.get(arn, "")),
         status=status,
     )
 

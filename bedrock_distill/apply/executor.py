@@ -7,6 +7,7 @@ between any two calls costs nothing but the time to apply again.
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ApplyEvent", "Executor"]
 
+_log = logging.getLogger("bedrock_distill")
+
 
 _NOT_SPREAD = re.compile(
     r"assume|role.*(invalid|not exist)|could not validate .*permissions|perms missing|role .*is not authorized to perform: bedrock:",
@@ -66,6 +69,13 @@ def _role_not_spread(error: ServiceError) -> bool:
         error.code in ("ValidationException", "AccessDeniedException")
         and _NOT_SPREAD.search(said) is not None
     )
+
+
+def _taken(error: ServiceError) -> bool:
+    """Whether what was to be made is there. SageMaker says of a name that is taken that the request is invalid."""
+    if isinstance(error, ConflictError):
+        return True
+    return error.code == "ValidationException" and "already exist" in error.message
 
 
 _ROLE_SPREAD = RetryPolicy(attempts=12, wait_initial_s=2.0, wait_max_s=10.0, also=_role_not_spread)
@@ -140,7 +150,15 @@ class Executor:
     ) -> tuple[Literal["made", "found"], str]:
         """Do a step; where a creation fails, what this apply made before it is taken back as far as its steps say how."""
         if not isinstance(step, CreateResource):
-            return self._do(step, done)
+            try:
+                return self._do(step, done)
+            except ServiceError as error:
+                if billed := [f"{each.kind} {each.name}" for each in made if each.bills]:
+                    raise error.advised(
+                        f"The {' and the '.join(billed)}, made just now, can bill already: apply again when this is mended, or "
+                        "delete it."
+                    ) from error
+                raise
         try:
             event, result = self._create(step)
             if event == "made":
@@ -149,6 +167,14 @@ class Executor:
         except (ServiceError, JobFailedError):
             # After a crash there is nobody to do this; then what was made is found by the next try.
             take_back(made, self._clients)
+            raise
+        except KeyboardInterrupt:
+            if billed := [f"{each.kind} {each.name}" for each in made if each.bills]:
+                _log.warning(
+                    "Stopped in the middle. The %s stays, and can bill already: apply again, and it goes on from there, or "
+                    "delete it.",
+                    " and the ".join(billed),
+                )
             raise
         return event, result
 
@@ -181,7 +207,9 @@ class Executor:
                 retry = _ROLE_SPREAD if step.needs_role else RetryPolicy()
                 return create_listed(step, self._clients, done=done, retry=retry)
             case Configure():
-                return configure(step, self._clients, done=done)
+                result = configure(step, self._clients, done=done)
+                wait_until_ready(step, self._clients)
+                return result
             case PutSetting():
                 return self._put(step)
             case WaitFor():
@@ -261,7 +289,9 @@ class Executor:
             answer = self._clients.call(
                 step.service, step.operation, retry=policy, subject=step.name, **step.request
             )
-        except ConflictError:
+        except ServiceError as error:
+            if not _taken(error):
+                raise
             # It was made between the look and the call: by an apply beside this one, or by a try whose answer got lost.
             found = self._find(step)
             if found is None:

@@ -72,9 +72,19 @@ def wait_for(settings: Settings, endpoint: str, timeout: float) -> None:
 )
 @common_options
 def logs(settings: Settings, endpoint: str, limit: int) -> None:
-    """Print what the container of an endpoint has written, by name or ARN."""
-    lines = settings.session().endpoint(endpoint).logs(limit=limit)
+    """Print what the container of an endpoint has written, by name or ARN; also of one that is gone."""
+    from bedrock_distill.resources import LiveEndpoint
+    from bedrock_distill.resources.endpoint import endpoint_arn
+    from bedrock_distill.uris import Arn
+
+    session = settings.session()
+    if Arn.looks_like(endpoint):
+        handle = session.endpoint(endpoint)
+    else:
+        handle = LiveEndpoint(session.clients, endpoint_arn(endpoint, session.clients))
+    lines = handle.logs(limit=limit)
     if not lines:
+        handle.describe()  # where there is no such endpoint either, that is what to say
         settings.note("The container has written nothing yet.")
     settings.emit(lines, lambda: "\n".join(lines))
 

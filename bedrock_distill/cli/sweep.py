@@ -21,11 +21,15 @@ def command(settings: Settings, name: str, keep_models: bool, dry_run: bool, yes
     Staged files, roles and jobs stay: they cost storage at most. What cannot be deleted yet (a commitment, say) is told, and
     the rest is deleted; then the exit code is 5.
     """
-    from bedrock_distill.errors import ServiceError
+    from bedrock_distill.errors import ServiceError, WaitTimeoutError
     from bedrock_distill.resources.inventory import inventory
 
-    found = [item for item in inventory(settings.session().clients) if item.made_by == name]
+    # SageMaker writes names in lower case, with '-' for '_'; a spec's name may be written otherwise.
+    names = {name, name.replace("_", "-").lower()}
+    found = [item for item in inventory(settings.session().clients) if item.made_by in names]
     items = [item for item in found if not (keep_models and item.kind.endswith("model"))]
+    if not items:
+        settings.note(f"Nothing that is there was made from specs named {name}: see `bedrock-distill ls`.")
     if dry_run or not items:
         settings.emit(
             [item.to_dict() for item in items], "\n".join(f"{item.kind} {item.name}" for item in items)
@@ -41,7 +45,7 @@ def command(settings: Settings, name: str, keep_models: bool, dry_run: bool, yes
     for item in items:
         try:
             item.handle.delete()
-        except ServiceError as error:
+        except (ServiceError, WaitTimeoutError) as error:
             failed = error
             settings.note(f"{item.kind} {item.name} stays: {error}")
         else:

@@ -22,6 +22,18 @@ class LookAt(msgspec.Struct, frozen=True, kw_only=True):
     """Member of the answer whose first item is looked at; empty for the answer itself."""
 
 
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """When a resource is far enough for the next step."""
+
+    member: str
+    """Member of the lookup's answer that holds its status."""
+    good: tuple[str, ...]
+    bad: tuple[str, ...] = ()
+    reason: str = "FailureReason"
+    """Member of the answer that says why it is bad."""
+    timeout_s: float = 3600.0
+
+
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
     """Put a value, unless it is there."""
 
@@ -38,6 +50,8 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
     """What is there is the value if it holds any one of these: members, dotted where they are nested -> their values."""
     result: str = ""
     """Member of the answer and of what is there that later steps use, such as an ARN; empty for none."""
+    ready: Ready | None = None
+    """When the value is in force, where the next step or success depends on it; it must be `same` then. None for at once."""
     links: dict[str, str] = {}
     """Members of the request that hold a list of what earlier steps came to -> the step's id."""
     bills: bool = False
@@ -61,18 +75,6 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True):
     """The client's method, such as `delete_model`."""
     parameter: str
     """Its parameter that takes the name."""
-
-
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """When a resource is far enough for the next step."""
-
-    member: str
-    """Member of the lookup's answer that holds its status."""
-    good: tuple[str, ...]
-    bad: tuple[str, ...] = ()
-    reason: str = "FailureReason"
-    """Member of the answer that says why it is bad."""
-    timeout_s: float = 3600.0
 
 
 def holds(there: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.resources.spec import short_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
     from bedrock_distill.aws import Clients
@@ -15,7 +16,13 @@ __all__ = ["latest_attempt"]
 
 
 def latest_attempt(
-    clients: Clients, name: str, fingerprint: str, *, operation: str, over: AbstractSet[str]
+    clients: Clients,
+    name: str,
+    fingerprint: str,
+    *,
+    operation: str,
+    over: AbstractSet[str],
+    gone: Callable[[dict[str, Any]], bool] = lambda _: False,
 ) -> tuple[int, dict[str, Any] | None]:
     """The number of the last try of a plan, and the job it made; a job that failed makes room for the next try.
 
@@ -25,6 +32,7 @@ def latest_attempt(
         fingerprint: The plan's.
         operation: Bedrock's operation that describes such a job, by `jobIdentifier`.
         over: States after which the same plan may be tried again, under a new name.
+        gone: Whether what a job has made is there no more, which makes room as well.
 
     Returns:
         The number from 1, and the job's description, or None where this try has not been made yet.
@@ -33,6 +41,6 @@ def latest_attempt(
     while True:
         job_name = short_name(name, fingerprint, attempt)
         job = clients.find("bedrock", operation, subject=job_name, jobIdentifier=job_name)
-        if job is None or job["status"] not in over:
+        if job is None or not (job["status"] in over or gone(job)):
             return attempt, job
         attempt += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.errors import AccessDeniedError
+from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
 from bedrock_distill.resources.custom_model import CustomModel, custom_models
 from bedrock_distill.resources.deployment import Deployment, deployments
 from bedrock_distill.resources.endpoint import LiveEndpoint, endpoints
@@ -139,5 +139,10 @@ def _made_by(clients: Clients, arn: str) -> str:
             answer = clients.call("bedrock", "list_tags_for_resource", subject=arn, resourceARN=arn)
             tags = {tag["key"]: tag["value"] for tag in answer.get("tags", ())}
     except AccessDeniedError:
+        return ""
+    except ServiceError as error:
+        # It went between the listing and this look; SageMaker calls that an invalid request.
+        if not isinstance(error, NotFoundError) and error.code != "ValidationException":
+            raise
         return ""
     return str(tags.get(TAG, ""))

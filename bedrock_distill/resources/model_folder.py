@@ -48,6 +48,9 @@ _SHIPPED = (
 )
 """Files that serving reads. Others in the directory (training states, pickled weights, pictures) stay where they are."""
 
+_CODE = ("*.py",)
+"""What models bring whose architecture transformers does not have."""
+
 _UNSAFE = re.compile(r"[^-_.a-zA-Z0-9]+")
 """What may not be in the URI of a request."""
 
@@ -97,7 +100,13 @@ def check_model_source(value: str) -> str:
 
 
 def find_model(
-    source: str, clients: Clients, catalog: Catalog, *, staging: S3Uri | None, kms_key_id: str | None
+    source: str,
+    clients: Clients,
+    catalog: Catalog,
+    *,
+    staging: S3Uri | None,
+    kms_key_id: str | None,
+    with_code: bool = False,
 ) -> FoundModel:
     """Look at a model, and take the digests of its files.
 
@@ -107,6 +116,7 @@ def find_model(
         catalog: Facts about architectures.
         staging: S3 folder under which a local directory is staged.
         kms_key_id: The key it is encrypted with there.
+        with_code: Whether the model's own Python files go, too, for a server that may run them.
 
     Raises:
         DataError: If files cannot be read, or are no model.
@@ -123,7 +133,7 @@ def find_model(
         )
     path = Path(source)
     report = inspect(Folder(path), catalog=catalog, region=clients.region)
-    names = _shipped(path)
+    names = _shipped(path, (*_SHIPPED, *_CODE) if with_code else _SHIPPED)
     paths = [path / name for name in names]
     before = [stamp(each) for each in paths]
     digests = digest_files(paths)
@@ -151,11 +161,11 @@ def _in_s3(prefix: S3Uri, clients: Clients, catalog: Catalog) -> FoundModel:
     return FoundModel(uri=prefix.as_prefix, report=report, identity=_identity([prefix.bucket, *facts]))
 
 
-def _shipped(folder: Path) -> list[str]:
+def _shipped(folder: Path, patterns: tuple[str, ...]) -> list[str]:
     names = sorted(
         path.name
         for path in folder.iterdir()
-        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in _SHIPPED)
+        if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in patterns)
     )
     if not names:
         raise DataError(

@@ -8,7 +8,9 @@ import boto3
 import pytest
 
 import bedrock_distill as bd
+from bedrock_distill.errors import WaitTimeoutError
 from bedrock_distill.local import Cloud
+from bedrock_distill.resources import LiveEndpoint
 
 
 @pytest.fixture
@@ -83,3 +85,34 @@ def test_what_cannot_be_deleted_is_told_and_the_rest_is_deleted(served, run):
     assert "commitment" in err.lower()
     assert "Deleted endpoint triage" in out
     assert set(listed(run)) == {("endpoint", "other"), ("provisioned throughput", "triage")}
+
+
+def test_sweep_takes_a_name_as_the_spec_has_it_and_says_where_there_is_nothing(cloud, student_dir, run):
+    session = cloud.session()
+    where = {"model": str(student_dir), "staging": "s3://local-bucket/"}
+    session.apply(session.plan(bd.Endpoint(name="Tri_Age", **where))).wait()
+    code, out, _ = run("sweep", "Tri_Age", "--yes")
+    assert (code, "endpoint tri-age" in out) == (0, True)
+    code, out, err = run("sweep", "Tri_Age", "--yes", "--output", "json")
+    assert (code, json.loads(out)) == (0, [])
+    assert "Nothing that is there was made from specs named Tri_Age" in err
+
+
+def test_sweep_goes_on_with_the_rest_where_one_thing_takes_too_long_to_go(served, run, monkeypatch):
+    def too_long(self, *, timeout_s=0):
+        raise WaitTimeoutError("The endpoint is still being deleted.", status="Deleting")
+
+    monkeypatch.setattr(LiveEndpoint, "delete", too_long)
+    code, out, err = run("sweep", "triage", "--yes", "--output", "json")
+    assert (code, "endpoint triage stays" in err) == (4, True)
+    assert [item["kind"] for item in json.loads(out)] == ["imported model"]
+
+
+def test_sweep_ends_an_endpoint_that_is_being_created(cloud, student_dir, run):
+    session = cloud.session()
+    session.apply(
+        session.plan(bd.Endpoint(name="triage", model=str(student_dir), staging="s3://local-bucket/"))
+    )
+    code, out, _ = run("sweep", "triage", "--yes")
+    assert (code, "Deleted endpoint triage" in out) == (0, True)
+    assert listed(run) == {}

@@ -307,3 +307,12 @@ def test_a_copy_that_cannot_work_is_refused(run, model):
     assert (code, "copy-here" in said) == (2, True)
     code, _, said = run("models", "copy", "my-model", "--region", "us-west-2", "--yes")
     assert (code, "ARN of a custom model" in said) == (2, True)
+
+
+def test_the_words_of_a_container_that_failed_outlive_its_endpoint(run, create):
+    code, _, said = run(
+        *create("--yes", "--container", "vllm", "--min", "0", "--set", "SM_VLLM_QUANTIZATION=int3")
+    )
+    assert (code, "is Failed" in said) == (1, True)
+    assert run("endpoints", "show", "triage")[0] == 5  # taken back
+    assert "int3" in run("endpoints", "logs", "triage")[1]

@@ -325,6 +325,20 @@ def test_a_model_that_no_container_serves_stops_the_plan(session, student_dir, t
     assert plan.blockers
 
 
+def test_a_models_own_code_is_staged_only_for_a_server_that_may_run_it(
+    session, student_dir, tmp_path, wanted
+):
+    model = shutil.copytree(student_dir, tmp_path / "model")
+    (model / "modeling_own.py").write_text("pass\n")
+    plans = [
+        session.plan(wanted(model=str(model), container=bd.LMI(trust_remote_code=trusted)))
+        for trusted in (False, True)
+    ]
+    staged = [{file.name for file in plan.steps[0].files} for plan in plans]
+    assert "modeling_own.py" not in staged[0]
+    assert staged[1] == staged[0] | {"modeling_own.py"}
+
+
 def test_a_version_that_is_unknown_is_refused_with_those_there_are(session, wanted):
     with pytest.raises(SpecError, match=r"0\.38\.0"):
         session.plan(wanted(container=bd.LMI(version="9.9.9")))

@@ -276,3 +276,16 @@ def test_handles_are_found_by_name_and_by_arn(cloud, wanted):
         session.imported_model("nobody")
     with pytest.raises(SpecError, match="not a model import job"):
         session.import_job(model.arn)
+
+
+def test_a_model_that_was_deleted_is_imported_again_when_it_is_wanted_again(cloud, wanted, counts):
+    session = cloud.session()
+    first = session.apply(session.plan(wanted())).result()
+    first.delete()
+    plan = session.plan(wanted())
+    assert not all(step.done for step in plan.steps if step.id.startswith("create:"))
+    again = session.apply(plan).result()
+    assert again != first
+    assert session.model(again.arn).chat("Hello", max_tokens=8, temperature=0).usage.output_tokens == 8
+    assert session.apply(session.plan(wanted())).result() == again
+    assert counts() == {"jobs": 2, "models": 1, "roles": 1, "objects": 6}

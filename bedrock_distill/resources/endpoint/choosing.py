@@ -10,7 +10,7 @@ from bedrock_distill.resources.endpoint.containers import Problem, choose_instan
 
 if TYPE_CHECKING:
     from bedrock_distill.catalog import Catalog
-    from bedrock_distill.models import ModelShape
+    from bedrock_distill.models import ModelReport
     from bedrock_distill.resources.endpoint.spec import Endpoint
 
 __all__ = ["Place", "place_of"]
@@ -32,17 +32,19 @@ class Place:
     """How it was chosen, in words; empty where the spec names it."""
 
 
-def place_of(spec: Endpoint, shape: ModelShape | None, catalog: Catalog, region: str) -> Place:
+def place_of(spec: Endpoint, report: ModelReport, catalog: Catalog, region: str) -> Place:
     """The instance that the spec names, or the first that holds the model and that nothing speaks against.
 
     Raises:
         SpecError: If none of the catalog's instances holds it, or `auto` has nothing to go by.
     """
-    container, name, why = spec.container, spec.instance, ""
+    container, name, why, shape = spec.container, spec.instance, "", report.shape
     if name == "auto":
         if shape is None:
+            reasons = "; ".join(finding.text for finding in report.findings if finding.severity == "error")
             raise SpecError(
-                "instance 'auto' needs the model's config and weights to go by, and they cannot be read: name an instance type.",
+                f"instance 'auto' needs the model's config and weights to go by, and those of {spec.model} cannot be read"
+                f"{f' ({reasons})' if reasons else ''}: repair the model, or name an instance type.",
                 field="instance",
                 value="auto",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -170,13 +171,23 @@ class LiveEndpoint:
             ) from error
 
     def logs(self, *, limit: int = 100) -> list[str]:
-        """The newest lines that the container has written, the oldest first; none where it has written nothing."""
-        group = f"/aws/sagemaker/Endpoints/{self.name}"
-        try:
-            found = self.clients.pages("logs", "filter_log_events", "events", logGroupName=group)
-            return [event["message"].rstrip("\n") for event in found][-limit:]
-        except NotFoundError:
-            return []
+        """The newest lines that the container has written, the oldest first; none where it has written nothing.
+
+        They outlive the endpoint. Containers behind an inference component, which has the endpoint's name, write elsewhere.
+        """
+        events: list[tuple[int, str]] = []
+        for kind in ("Endpoints", "InferenceComponents"):
+            group = f"/aws/sagemaker/{kind}/{self.name}"
+            try:
+                found = self.clients.pages("logs", "filter_log_events", "events", logGroupName=group)
+                newest = deque(
+                    ((event["timestamp"], event["message"].rstrip("\n")) for event in found), limit
+                )
+            except NotFoundError:
+                continue
+            events += newest
+        events.sort(key=lambda event: event[0])
+        return [message for _, message in events][-limit:]
 
     def delete(self, *, timeout_s: float = 1800) -> list[str]:
         """Delete the endpoint and all that was made for it: scaling, alarms, components, configurations, models.

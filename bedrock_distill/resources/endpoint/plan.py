@@ -75,7 +75,7 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
         SpecError: If the settings cannot work.
     """
     place, shape = survey.place, survey.model.report.shape
-    on = place_of(spec, shape, catalog, place.region)
+    on = place_of(spec, survey.model.report, catalog, place.region)
     role = _role_step(spec, survey)
     parts = Parts(
         shape=shape,
@@ -190,6 +190,7 @@ def _config_step(requests: Requests) -> CreateResource:
 def _endpoint_steps(spec: Endpoint, survey: EndpointSurvey, requests: Requests, *, ready: bool) -> list[Step]:
     config = requests.config["EndpointConfigName"]
     existing = survey.existing
+    serves_it = existing is None or existing.get("EndpointConfigName") == config
     create = CreateResource(
         kind="endpoint",
         name=spec.name,
@@ -197,15 +198,24 @@ def _endpoint_steps(spec: Endpoint, survey: EndpointSurvey, requests: Requests, 
         operation="create_endpoint",
         request=requests.endpoint,
         arn="EndpointArn",
-        lookup=Lookup(operation="describe_endpoint", parameter="EndpointName", arn="EndpointArn", same={}),
+        # One that was made meanwhile with other settings is not what was planned; an update's step replaces them.
+        lookup=Lookup(
+            operation="describe_endpoint",
+            parameter="EndpointName",
+            arn="EndpointArn",
+            same={"EndpointConfigName": config} if serves_it else {},
+        ),
         bills=True,
         ready=_IN_SERVICE if ready else None,
         undo=Undo(operation="delete_endpoint", parameter="EndpointName"),
         done=existing is not None,
     )
-    if existing is None or existing.get("EndpointConfigName") == config:
+    if serves_it:
         return [create]
     request: dict[str, Any] = {"EndpointName": spec.name, "EndpointConfigName": config}
+    if spec.scaling and not spec.component:
+        # Otherwise a fleet that traffic has scaled out would fall back to `instances` in the middle of it.
+        request["RetainAllVariantProperties"] = True
     if requests.deployment:
         request["DeploymentConfig"] = requests.deployment
     update = Configure(
@@ -217,6 +227,9 @@ def _endpoint_steps(spec: Endpoint, survey: EndpointSurvey, requests: Requests, 
         look=LookAt(operation="describe_endpoint", params={"EndpointName": spec.name}),
         # An update that is under way is not begun again.
         same=({"EndpointConfigName": config}, {"PendingDeploymentSummary.EndpointConfigName": config}),
+        result="EndpointArn",
+        # A component is updated only on an endpoint that is in service.
+        ready=_IN_SERVICE if requests.component else None,
         bills=True,
     )
     return [create, update]
@@ -255,6 +268,9 @@ def _component_steps(requests: Requests, survey: EndpointSurvey) -> list[Step]:
         request={"InferenceComponentName": name, "Specification": request["Specification"]},
         look=LookAt(operation="describe_inference_component", params={"InferenceComponentName": name}),
         same=({"Specification.ModelName": model},),
+        result="InferenceComponentArn",
+        # The endpoint stays InService meanwhile, so nobody who waits for it would see a component that is rolled back.
+        ready=_COMPONENT_IN_SERVICE,
     )
     return [create, update]
 

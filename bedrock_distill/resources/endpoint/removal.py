@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.aws import poll
-from bedrock_distill.errors import WaitTimeoutError
+from bedrock_distill.errors import NotFoundError, ServiceError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
 
 __all__ = ["remove_endpoint"]
+
+_log = logging.getLogger("bedrock_distill")
+
+_UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
+"""Statuses in which AWS deletes neither an endpoint nor an inference component."""
 
 
 def remove_endpoint(clients: Clients, name: str, *, timeout_s: float) -> list[str]:
@@ -87,12 +94,24 @@ class _Removal:
             )
             return [item["InferenceComponentName"] for item in found if item["EndpointName"] == self._name]
 
+        def there(component: str) -> dict[str, Any] | None:
+            return self._clients.find(
+                "sagemaker",
+                "describe_inference_component",
+                subject=component,
+                InferenceComponentName=component,
+            )
+
+        def is_gone(component: str) -> bool:
+            return there(component) is None
+
         names = listed()
         for component in names:
+            self._settle("inference component", "InferenceComponent", component, partial(there, component))
             self._delete("delete_inference_component", InferenceComponentName=component)
             yield f"inference component {component}"
-        if names:
-            self._wait(lambda: not listed(), "inference components")
+        for component in names:
+            self._wait(partial(is_gone, component), f"inference component {component}")
 
     def endpoint(self) -> Iterator[str]:
         """The endpoint itself."""
@@ -102,12 +121,12 @@ class _Removal:
                 "sagemaker", "describe_endpoint", subject=self._name, EndpointName=self._name
             )
 
-        found = there()
+        found = self._settle("endpoint", "Endpoint", self._name, there)
         if found is None:
             return
         if found["EndpointStatus"] != "Deleting":
             self._delete("delete_endpoint", EndpointName=self._name)
-        self._wait(lambda: there() is None, "endpoint")
+        self._wait(lambda: there() is None, f"endpoint {self._name}")
         yield f"endpoint {self._name}"
 
     def made(self, what: str, operation: str, member: str) -> Iterator[str]:
@@ -126,14 +145,40 @@ class _Removal:
         return any(tag["Key"] == "bedrock-distill" and tag["Value"] == self._name for tag in tags)
 
     def _delete(self, operation: str, **params: Any) -> None:
-        self._clients.call("sagemaker", operation, subject=self._name, **params)
+        try:
+            self._clients.call("sagemaker", operation, subject=self._name, **params)
+        except ServiceError as error:
+            # A deletion beside this one was faster. SageMaker says of what is not there that the request is invalid.
+            gone = isinstance(error, NotFoundError) or "could not find" in error.message.lower()
+            if not gone:
+                raise
+
+    def _settle(
+        self, what: str, member: str, name: str, look: Callable[[], dict[str, Any] | None]
+    ) -> dict[str, Any] | None:
+        """Wait until something can be deleted: what is being created bills already, and is refused until it is there."""
+        status = ""
+        for found in poll(look, clock=self._clients.clock, timeout_s=self._timeout_s):
+            now = str((found or {}).get(f"{member}Status", ""))
+            if now not in _UNDER_WAY:
+                return found
+            if now != status:
+                status = now
+                _log.warning(
+                    "The %s %s is %s, and AWS deletes it only afterwards: waiting.", what, name, status
+                )
+        raise WaitTimeoutError(
+            f"The {what} {name} is still {status} after {self._timeout_s:g} s, and AWS deletes it only afterwards. It bills: "
+            f"delete again (`bedrock-distill endpoints delete {self._name}`).",
+            status=status,
+        )
 
     def _wait(self, gone: Callable[[], bool], what: str) -> None:
         for is_gone in poll(gone, clock=self._clients.clock, timeout_s=self._timeout_s):
             if is_gone:
                 return
         raise WaitTimeoutError(
-            f"The {what} of {self._name} is still being deleted after {self._timeout_s:g} s: delete again, and it goes on from "
+            f"The {what} is still being deleted after {self._timeout_s:g} s: delete again, and it goes on from "
             "there.",
             status="Deleting",
         )

@@ -10,6 +10,7 @@ from bedrock_distill.errors import AccessDeniedError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.endpoint.policies import endpoint_policy, endpoint_trust
+from bedrock_distill.resources.endpoint.requests import VARIANT
 from bedrock_distill.resources.model_folder import find_model
 from bedrock_distill.resources.survey import Place
 from bedrock_distill.uris import S3Uri
@@ -45,6 +46,8 @@ class EndpointSurvey:
     """The existing endpoint's."""
     components: tuple[str, ...] = ()
     """Inference components that the existing endpoint has."""
+    scaled: tuple[int, int] | None = None
+    """Fewest and most instances that the existing endpoint is scaled between, or None where it is not, or may not be seen."""
 
 
 def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> EndpointSurvey:
@@ -58,7 +61,14 @@ def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> Endpo
     """
     place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
     image = spec.container.image(place.region, catalog).uri
-    model = find_model(spec.model, clients, catalog, staging=spec.staging_uri, kms_key_id=spec.data_kms_key)
+    model = find_model(
+        spec.model,
+        clients,
+        catalog,
+        staging=spec.staging_uri,
+        kms_key_id=spec.data_kms_key,
+        with_code=spec.container.trust_remote_code,
+    )
     role, hidden = None, False
     if spec.role is None:
         try:
@@ -77,6 +87,7 @@ def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> Endpo
         existing=existing,
         tags=_tags(clients, existing["EndpointArn"]) if existing else {},
         components=_components(clients, spec.name) if existing else (),
+        scaled=_scaled(clients, spec.name) if existing and spec.scaling is None else None,
     )
 
 
@@ -111,6 +122,21 @@ def role_name(spec: Endpoint, trust: dict[str, Any], policy: dict[str, Any]) -> 
 def _tags(clients: Clients, arn: str) -> dict[str, str]:
     found = clients.pages("sagemaker", "list_tags", "Tags", ResourceArn=arn)
     return {tag["Key"]: tag["Value"] for tag in found}
+
+
+def _scaled(clients: Clients, endpoint: str) -> tuple[int, int] | None:
+    resource = f"endpoint/{endpoint}/variant/{VARIANT}"
+    try:
+        answer = clients.call(
+            "application-autoscaling",
+            "describe_scalable_targets",
+            subject=resource,
+            ServiceNamespace="sagemaker",
+            ResourceIds=[resource],
+        )
+    except AccessDeniedError:
+        return None
+    return next(((item["MinCapacity"], item["MaxCapacity"]) for item in answer["ScalableTargets"]), None)
 
 
 def _components(clients: Clients, endpoint: str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.plan import PlanWarning
 from bedrock_distill.resources.fields import is_key_arn
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from bedrock_distill.resources.endpoint.survey import EndpointSurvey
 
 __all__ = ["warnings_for"]
+
+_OWN_DISKS = re.compile(r"ml\.(g4dn|g4ad|g5|g6|g6e|gr6|g7|g7e|p3dn|p4de?|p5|p5en?|p6\S*)\.\S+")
+"""Instances with disks of their own, which encrypt by themselves; CreateEndpointConfig refuses KmsKeyId with them (API reference)."""
 
 
 def warnings_for(
@@ -35,7 +39,8 @@ def warnings_for(
         *bucket_warnings(survey.bucket, survey.place.region),
         *_settings(on),
         *_existing(spec, survey, config),
-        *_access(spec, survey),
+        *_keys(spec, on),
+        *_access(survey),
         *_idle(spec),
     ]
     return tuple(sorted(found, key=lambda warning: not warning.blocks))
@@ -70,7 +75,14 @@ def _existing(spec: Endpoint, survey: EndpointSurvey, config: str) -> Iterator[P
             f"`bedrock-distill endpoints delete {spec.name}`, then plan again.",
             blocks=True,
         )
-    elif status != "InService" and existing.get("EndpointConfigName") != config:
+    elif status == "Deleting":
+        yield PlanWarning(
+            code="endpoint-going",
+            text=f"The endpoint {spec.name} is being deleted: plan again when it is gone "
+            f"(`bedrock-distill endpoints delete {spec.name}` waits for that).",
+            blocks=True,
+        )
+    elif status != "InService" and _coming(existing) != config:
         yield PlanWarning(
             code="endpoint-busy",
             text=f"The endpoint {spec.name} is {status}: it takes an update only when it is InService. "
@@ -87,13 +99,28 @@ def _existing(spec: Endpoint, survey: EndpointSurvey, config: str) -> Iterator[P
             blocks=True,
         )
 
-
-def _access(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
-    if survey.role_hidden:
+    if survey.scaled and spec.scaling is None:
+        low, high = survey.scaled
         yield PlanWarning(
-            code="role-hidden",
-            text="These credentials may not look at IAM roles, so whether the role is there is not known. Name one of yours "
-            "(role = …) if they may not make it either.",
+            code="scaling-stays",
+            text=f"The endpoint is scaled from {low} to {high} instances, and leaving scaling out does not end that. To hold a "
+            "number, give it as both minimum and maximum; to be rid of scaling, delete the endpoint first.",
+        )
+
+
+def _coming(existing: dict[str, Any]) -> str:
+    """The configuration that will serve when what is under way is through."""
+    pending = (existing.get("PendingDeploymentSummary") or {}).get("EndpointConfigName")
+    return str(pending or existing.get("EndpointConfigName"))
+
+
+def _keys(spec: Endpoint, on: Place) -> Iterator[PlanWarning]:
+    if spec.kms_key and _OWN_DISKS.fullmatch(on.instance):
+        yield PlanWarning(
+            code="kms-key-refused",
+            text=f"kms_key {spec.kms_key}: {on.instance} has disks of its own, which are encrypted anyway, and SageMaker refuses a "
+            "key with it. Leave kms_key out (data_kms_key is for the staged files).",
+            blocks=True,
         )
     if spec.data_kms_key and not is_key_arn(spec.data_kms_key) and spec.role is None:
         yield PlanWarning(
@@ -101,6 +128,15 @@ def _access(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
             text="data_kms_key is no key's ARN, and IAM policies take nothing else: give the ARN, or a role of yours that may "
             "decrypt with it.",
             blocks=True,
+        )
+
+
+def _access(survey: EndpointSurvey) -> Iterator[PlanWarning]:
+    if survey.role_hidden:
+        yield PlanWarning(
+            code="role-hidden",
+            text="These credentials may not look at IAM roles, so whether the role is there is not known. Name one of yours "
+            "(role = …) if they may not make it either.",
         )
 
 

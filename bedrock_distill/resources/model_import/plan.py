@@ -182,6 +182,6 @@ def _own(spec: ModelImport, survey: ImportSurvey) -> Iterator[PlanWarning]:
     if survey.attempt > 1:
         yield PlanWarning(
             code="failed-before",
-            text=f"This is attempt {survey.attempt}: the same import failed before. See why with "
+            text=f"This is attempt {survey.attempt}: the same import failed before, or its model was deleted. See "
             f"`bedrock-distill import show {short_name(spec.name, survey.fingerprint, survey.attempt - 1)}`.",
         )

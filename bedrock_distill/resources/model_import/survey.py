@@ -76,7 +76,12 @@ def survey_import(spec: ModelImport, clients: Clients, catalog: Catalog) -> Impo
         except AccessDeniedError:
             hidden = True
     attempt, job = latest_attempt(
-        clients, spec.name, fingerprint, operation="get_model_import_job", over=_OVER
+        clients,
+        spec.name,
+        fingerprint,
+        operation="get_model_import_job",
+        over=_OVER,
+        gone=lambda job: _deleted(clients, job),
     )
     return ImportSurvey(
         place=place,
@@ -108,6 +113,17 @@ def role_documents(spec: ModelImport, place: Place, model: S3Uri) -> tuple[dict[
 def role_name(spec: ModelImport, trust: dict[str, Any], policy: dict[str, Any]) -> str:
     """Name of the role that is made: the same needs give the same role, whatever the model."""
     return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
+
+
+def _deleted(clients: Clients, job: dict[str, Any]) -> bool:
+    """Whether the job's model was imported and has been deleted since; where these credentials may not look, it was not."""
+    model = job.get("importedModelArn")
+    if job["status"] != "Completed" or not model:
+        return False
+    try:
+        return clients.find("bedrock", "get_imported_model", subject=model, modelIdentifier=model) is None
+    except AccessDeniedError:
+        return False
 
 
 def _taken(clients: Clients, name: str | None) -> bool:
