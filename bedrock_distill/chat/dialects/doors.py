@@ -129,7 +129,14 @@ class InvokeEndpoint:
 
 
 def _bytes(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode()
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise SpecError(
+            f"The prompt holds half of a surrogate pair ({error.object[error.start]!r}), which no text can carry in UTF-8: "
+            "it was cut in the middle of a character, or decoded wrongly.",
+            field="prompt",
+        ) from error
 
 
 def _read(body: Body, value: Any, asked: Question) -> Piece:

@@ -72,6 +72,12 @@ def test_an_endpoint_is_sent_every_option_in_its_schemas_words(way):
 
 
 @pytest.mark.parametrize("way", ENDPOINTS)
+def test_half_a_surrogate_pair_is_refused_and_not_sent(way):
+    with pytest.raises(SpecError, match="half of a surrogate pair"):
+        ENDPOINTS[way].ask("student", asking("a\ud800b", system="Be brief.", max_tokens=9))
+
+
+@pytest.mark.parametrize("way", ENDPOINTS)
 def test_a_stream_is_asked_for_in_the_body_and_its_usage_with_it(way):
     call = ENDPOINTS[way].ask_stream("student", asking(system="Be brief.", **ALL_OPTIONS))
     assert call.api_name == "InvokeEndpointWithResponseStream"
