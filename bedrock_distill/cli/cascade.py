@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bedrock_distill.cli.asking import asking_options, token_prices
 from bedrock_distill.cli.common import Settings, common_options
 
 if TYPE_CHECKING:
     from bedrock_distill.chat import Target
     from bedrock_distill.chat.scores import Score
-    from bedrock_distill.evaluation import TokenPrice
-    from bedrock_distill.session import Session
 
 __all__ = ["command"]
 
@@ -29,15 +28,6 @@ _BUILT = ("labels", "regex", "schema", "agreement", "logprobs")
 @click.group("cascade", short_help="Find from which score on a student may answer without its teacher.")
 def command() -> None:
     """Find from which score on a student may answer without its teacher."""
-
-
-def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | None:
-    if value.lower() == "none":
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor `none`.") from None
 
 
 @command.command("calibrate")
@@ -74,22 +64,7 @@ def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | N
     "--metric", type=click.Choice(_METRICS), help="How answers are compared. Default: as evaluate's."
 )
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Write the policy there.")
-@click.option("--system", help="System prompt of every call. Default: each record's own.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=512,
-    show_default=True,
-    help="Most tokens of an answer.",
-)
-@click.option(
-    "--temperature",
-    default="0",
-    show_default=True,
-    metavar="X",
-    callback=_temperature,
-    help="Randomness from 0 to 1, or `none` for models that refuse the setting.",
-)
+@asking_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask only the first N prompts.")
 @click.option(
     "--concurrency",
@@ -125,7 +100,7 @@ def calibrate_command(
             answering,
             data,
             score=score,
-            prices=_prices(session, asked, answering),
+            prices=token_prices(session, {each.model_id: each.model_id for each in (asked, answering)}),
             on_progress=shown.update,
             **options,
         )
@@ -166,17 +141,4 @@ def _function(name: str) -> Score:
         raise click.UsageError(f"--score {name!r} cannot be loaded: {error}.") from error
     finally:
         sys.path.pop(0)
-    return found
-
-
-def _prices(session: Session, *targets: Target) -> dict[str, TokenPrice]:
-    """Token prices of the models that the catalog has a price for."""
-    from bedrock_distill.evaluation import TokenPrice
-
-    found = {}
-    for target in targets:
-        prompt = session.catalog.price(target.model_id, "input_1k_tokens", session.clients.region)
-        answer = session.catalog.price(target.model_id, "output_1k_tokens", session.clients.region)
-        if prompt and answer:
-            found[target.model_id] = TokenPrice(input_usd_per_1k=prompt.usd, output_usd_per_1k=answer.usd)
     return found

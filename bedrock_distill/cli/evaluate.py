@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bedrock_distill.cli.asking import asking_options, token_prices
 from bedrock_distill.cli.common import Settings, common_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bedrock_distill.evaluation import AnswerCache, Judge, Report, TokenPrice, Verdict
+    from bedrock_distill.chat import Target
+    from bedrock_distill.evaluation import AnswerCache, Judge, Report, Verdict
     from bedrock_distill.session import Session
 
 __all__ = ["command"]
@@ -39,15 +41,6 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 """Options that are the gate's, not the measurement's."""
 
 
-def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | None:
-    if value.lower() == "none":
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor `none`.") from None
-
-
 @click.command("evaluate")
 @click.option("--student", required=True, metavar="ID", help="Model id or ARN of what is measured.")
 @click.option(
@@ -60,22 +53,7 @@ def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | N
     type=click.Path(exists=True, dir_okay=False),
     help="Held-out prompts, as JSONL records; golden completions are used where there are any.",
 )
-@click.option("--system", help="System prompt of every call. Default: each record's own.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=512,
-    show_default=True,
-    help="Most tokens of an answer.",
-)
-@click.option(
-    "--temperature",
-    default="0",
-    show_default=True,
-    metavar="X",
-    callback=_temperature,
-    help="Randomness from 0 to 1, or `none` for models that refuse the setting.",
-)
+@asking_options
 @click.option(
     "--metric",
     "metrics",
@@ -226,16 +204,18 @@ def command(
     if rubric and not judge:
         raise click.UsageError("--rubric is what a judge goes by: give --judge as well.")
     session = settings.session()
+    # Each is looked up once: an endpoint's container, say, takes several requests.
+    targets = {each: session.model(each) for each in (student, teacher, base, judge) if each}
     with ExitStack() as held, ExitStack() as displays:
         report = evaluate(
-            session.model(student),
-            session.model(teacher),
+            targets[student],
+            targets[teacher],
             data,
-            base=session.model(base) if base else None,
-            metrics=[_judge(session, judge, rubric), *metrics] if judge else metrics or None,
+            base=targets[base] if base else None,
+            metrics=[_judge(targets[judge], rubric), *metrics] if judge else metrics or None,
             slices=slices or None,
             cache=held.enter_context(_cache(session, cache)) if cache else None,
-            prices=_prices(session, student, teacher, base, judge),
+            prices=token_prices(session, {each: target.model_id for each, target in targets.items()}),
             on_progress=_progress(settings, displays),
             **options,
         )
@@ -267,10 +247,9 @@ def _check(criteria: dict[str, Any], slices: tuple[str, ...], *, junit: str | No
             raise click.UsageError(message)
 
 
-def _judge(session: Session, model_id: str, rubric: str | None) -> Judge:
+def _judge(target: Target, rubric: str | None) -> Judge:
     from bedrock_distill.evaluation import Judge
 
-    target = session.model(model_id)
     return Judge(target=target, rubric=Path(rubric).read_text("utf-8")) if rubric else Judge(target=target)
 
 
@@ -303,18 +282,3 @@ def _progress(settings: Settings, displays: ExitStack) -> Callable[[str, int, in
         shown[side].update(done)
 
     return tell
-
-
-def _prices(session: Session, *model_ids: str | None) -> dict[str, TokenPrice]:
-    """Token prices of the models that the catalog has a price for."""
-    from bedrock_distill.evaluation import TokenPrice
-
-    found = {}
-    for model_id in filter(None, model_ids):
-        prompt = session.catalog.price(model_id, "input_1k_tokens", session.clients.region)
-        answer = session.catalog.price(model_id, "output_1k_tokens", session.clients.region)
-        if prompt and answer:
-            found[session.model(model_id).model_id] = TokenPrice(
-                input_usd_per_1k=prompt.usd, output_usd_per_1k=answer.usd
-            )
-    return found

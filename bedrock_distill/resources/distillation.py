@@ -9,7 +9,6 @@ from pydantic import Field, field_validator
 from bedrock_distill.catalog import read_model_id
 from bedrock_distill.plan import (
     CreateResource,
-    EnsureRole,
     Lookup,
     Plan,
     StageFile,
@@ -22,6 +21,7 @@ from bedrock_distill.plan import (
 from bedrock_distill.plan.estimate import Use
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.data import InvocationLogs, Prompts
+from bedrock_distill.resources.made_role import role_arn, role_step
 from bedrock_distill.resources.policies import job_policy, job_trust, profile_resources
 from bedrock_distill.resources.spec import Spec, check_name, plan_tags, short_name
 from bedrock_distill.resources.survey import FoundPrompts
@@ -113,13 +113,15 @@ def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> P
             done=data.staged,
         )
         steps.append(stage)
-    role = _role_step(spec, survey)
+    role = (
+        None
+        if spec.role
+        else role_step(spec, role_documents(spec, survey, survey.data.uri, survey.teacher_id), survey.role)
+    )
     if role is not None:
         steps.append(role)
-    role_arn = (
-        spec.role or f"arn:{survey.partition}:iam::{survey.account_id}:role/{role.name if role else ''}"
-    )
-    request = job_request(spec, survey, fingerprint=fingerprint, role_arn=role_arn, pair=pair)
+    arn = role_arn(spec, survey, role)
+    request = job_request(spec, survey, fingerprint=fingerprint, role_arn=arn, pair=pair)
     name = request["jobName"]
     steps.append(
         CreateResource(
@@ -151,7 +153,7 @@ def plan_distillation(spec: Distillation, survey: Survey, catalog: Catalog) -> P
         fingerprint=fingerprint,
         facts=_facts(spec, survey, catalog, request),
         steps=steps,
-        warnings=warnings_for(spec, survey, catalog, pair, role_arn=role_arn),
+        warnings=warnings_for(spec, survey, catalog, pair, role_arn=arn),
         estimate=estimate(_uses(spec, survey), catalog=catalog, region=survey.region),
     )
 
@@ -215,24 +217,6 @@ def role_documents(
         account_id=account,
     )
     return job_trust(partition=partition, region=region, account_id=account), policy
-
-
-def role_name(spec: Distillation, trust: dict[str, Any], policy: dict[str, Any]) -> str:
-    """Name of the role that is made: the same needs give the same role, whatever the data."""
-    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
-
-
-def _role_step(spec: Distillation, survey: Survey) -> EnsureRole | None:
-    if spec.role:
-        return None
-    trust, policy = role_documents(spec, survey, survey.data.uri, survey.teacher_id)
-    return EnsureRole(
-        name=role_name(spec, trust, policy),
-        trust=trust,
-        policy=policy,
-        tags={"bedrock-distill": spec.name, **spec.tags},
-        done=survey.role is not None and survey.role.policy == policy,
-    )
 
 
 def _facts(spec: Distillation, survey: Survey, catalog: Catalog, request: dict[str, Any]) -> dict[str, str]:

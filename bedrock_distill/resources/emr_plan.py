@@ -21,11 +21,11 @@ from bedrock_distill.resources.emr_harvest import folder_of
 from bedrock_distill.resources.emr_requests import (
     application_request,
     role_documents,
-    role_name,
     run_request,
 )
 from bedrock_distill.resources.emr_survey import survey_harvest
 from bedrock_distill.resources.emr_warnings import warnings_for
+from bedrock_distill.resources.made_role import role_arn, role_step
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def plan_harvest(spec: ServerlessHarvest, survey: HarvestSurvey, catalog: Catalo
         size_bytes=survey.volume.size_bytes,
         complete=survey.volume.complete,
     )
-    role = _role_step(spec, survey)
+    role = None if spec.role else role_step(spec, role_documents(spec, survey.place), survey.role)
     # A run that is there has its application, which need not be the one that would be made now.
     mine = spec.application is not None or survey.run is not None
     application = None if mine else _application_step(spec, survey)
@@ -110,19 +110,6 @@ def _stage(what: str, staged: Staged) -> StageText:
     )
 
 
-def _role_step(spec: ServerlessHarvest, survey: HarvestSurvey) -> EnsureRole | None:
-    if spec.role:
-        return None
-    trust, policy = role_documents(spec, survey.place)
-    return EnsureRole(
-        name=role_name(spec, trust, policy),
-        trust=trust,
-        policy=policy,
-        tags={"bedrock-distill": spec.name, **spec.tags},
-        done=survey.role is not None and survey.role.policy == policy,
-    )
-
-
 def _application_step(spec: ServerlessHarvest, survey: HarvestSurvey) -> CreateListed:
     request = application_request(spec, deleted_before=survey.applications_before)
     return CreateListed(
@@ -153,15 +140,13 @@ def _run_step(
     application: CreateListed | None,
 ) -> CreateListed:
     place = survey.place
-    role_arn = spec.role or (
-        f"arn:{place.partition}:iam::{place.account_id}:role/{role.name if role else ''}"
-    )
+    arn = role_arn(spec, place, role)
     request = run_request(
         spec,
         fingerprint=survey.fingerprint,
         attempt=survey.attempt,
         deleted_before=survey.applications_before,
-        role_arn=role_arn,
+        role_arn=arn,
         entry=survey.entry.uri,
         document=survey.document.uri,
     )

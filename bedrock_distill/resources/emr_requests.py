@@ -20,7 +20,6 @@ __all__ = [
     "application_request",
     "is_named_after",
     "role_documents",
-    "role_name",
     "run_request",
 ]
 
@@ -172,8 +171,3 @@ def role_documents(spec: ServerlessHarvest, place: Place) -> tuple[dict[str, Any
         cloudwatch=spec.cloudwatch,
     )
     return harvest_trust(account_id=place.account_id), policy
-
-
-def role_name(spec: ServerlessHarvest, trust: dict[str, Any], policy: dict[str, Any]) -> str:
-    """Name of the role that is made: the same needs give the same role."""
-    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
+from bedrock_distill.aws import BucketState, ObjectStore, RoleState
 from bedrock_distill.errors import AccessDeniedError, NotFoundError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.resources.emr_harvest import intent_of, job_document
@@ -17,8 +17,8 @@ from bedrock_distill.resources.emr_requests import (
     application_name,
     is_named_after,
     role_documents,
-    role_name,
 )
+from bedrock_distill.resources.made_role import find_role
 from bedrock_distill.resources.spec import short_name
 from bedrock_distill.resources.survey import Place
 from bedrock_distill.uris import S3Uri
@@ -166,11 +166,7 @@ def _environment(spec: ServerlessHarvest, clients: Clients) -> bool | None:
 def _role(spec: ServerlessHarvest, place: Place, clients: Clients) -> tuple[RoleState | None, bool]:
     if spec.role is not None:
         return None, False
-    trust, policy = role_documents(spec, place)
-    try:
-        return Roles(clients).find(role_name(spec, trust, policy)), False
-    except AccessDeniedError:
-        return None, True
+    return find_role(spec, role_documents(spec, place), clients)
 
 
 def _application(spec: ServerlessHarvest, clients: Clients) -> tuple[str | None, str, int]:

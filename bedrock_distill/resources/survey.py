@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
+from bedrock_distill.aws import BucketState, ObjectStore, RoleState
 from bedrock_distill.catalog import Catalog, Model, read_model_id
 from bedrock_distill.errors import AccessDeniedError, StalePlanError
 from bedrock_distill.plan import fingerprint_of
@@ -16,6 +16,7 @@ from bedrock_distill.records.rules import rules_for
 from bedrock_distill.resources.attempts import latest_attempt
 from bedrock_distill.resources.data import InvocationLogs, Prompts, stamp
 from bedrock_distill.resources.log_survey import FoundLogs, find_logs
+from bedrock_distill.resources.made_role import find_role
 
 if TYPE_CHECKING:
     from datetime import date
@@ -141,7 +142,7 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         StalePlanError: If the data changes while it is read.
         ServiceError: If AWS cannot be asked what must be known.
     """
-    from bedrock_distill.resources.distillation import intent_of, role_documents, role_name  # noqa: PLC0415 - the spec's own module plans with what is read here
+    from bedrock_distill.resources.distillation import intent_of, role_documents  # noqa: PLC0415 - the spec's own module plans with what is read here
 
     # First what fails fast: the data may take minutes to read.
     place = Place(region=clients.region, account_id=clients.account_id, partition=clients.partition)
@@ -155,11 +156,7 @@ def survey(spec: Distillation, clients: Clients, catalog: Catalog) -> Survey:
         data = _prompts(spec, spec.data, clients, bucket, rules)
     role, role_hidden = None, False
     if spec.role is None:
-        trust, policy = role_documents(spec, place, data.uri, teacher_id)
-        try:
-            role = Roles(clients).find(role_name(spec, trust, policy))
-        except AccessDeniedError:
-            role_hidden = True
+        role, role_hidden = find_role(spec, role_documents(spec, place, data.uri, teacher_id), clients)
     fingerprint = fingerprint_of(
         intent_of(spec, content=data.identity, region=place.region, account_id=place.account_id)
     )

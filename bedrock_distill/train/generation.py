@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bedrock_distill.train.decoding import Request
     from bedrock_distill.train.worker import Worker
 
-__all__ = ["Generated", "Generator", "Sampling", "StopReason"]
+__all__ = ["Generated", "Generator", "Sampling", "StopReason", "pieces_of"]
 
 
 class Generator:
@@ -97,7 +97,7 @@ class Generator:
         )
         request = self._worker.request(record, sampling)
         self._worker.submit([request])
-        return _pieces(request)
+        return pieces_of(request)
 
     def count_tokens(self, record: Record | str) -> int:
         """Tokens of the prompt, with the chat template of a record, as `generate` counts them."""
@@ -114,7 +114,8 @@ class Generator:
         self.close()
 
 
-def _pieces(request: Request) -> Iterator[str | Generated]:
+def pieces_of(request: Request) -> Iterator[str | Generated]:
+    """What a submitted request comes to: pieces of text, then the whole. Closing the iterator early ends the answer."""
     try:
         while True:
             piece = request.pieces.get()
@@ -128,7 +129,7 @@ def _pieces(request: Request) -> Iterator[str | Generated]:
 
 
 def _whole(request: Request) -> Generated:
-    for piece in _pieces(request):
+    for piece in pieces_of(request):
         if isinstance(piece, Generated):
             return piece
     raise AssertionError  # a request ends with its answer or an error

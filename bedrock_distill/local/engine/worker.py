@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bedrock_distill.train.answers import Generated, Sampling
 from bedrock_distill.train.batching import check_room
 from bedrock_distill.train.decoding import Request
+from bedrock_distill.train.generation import pieces_of
 from bedrock_distill.train.tokens import end_ids
 from bedrock_distill.train.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from bedrock_distill.train.answers import Generated, Sampling
 
 __all__ = ["WorkerBatch"]
 
@@ -38,21 +40,8 @@ class WorkerBatch:
             room=self.room - len(ids),
         )
         self._worker.submit([request])
-        return _pieces(request)
+        return pieces_of(request)
 
     def close(self) -> None:
         """End the thread."""
         self._worker.close()
-
-
-def _pieces(request: Request) -> Iterator[str | Generated]:
-    try:
-        while True:
-            piece = request.pieces.get()
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-            if isinstance(piece, Generated):
-                return
-    finally:
-        request.cancelled = True

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.plan import (
     Configure,
     CreateResource,
-    EnsureRole,
     LookAt,
     Lookup,
     Plan,
@@ -24,8 +23,9 @@ from bedrock_distill.plan.listed import size_in_words
 from bedrock_distill.resources.endpoint.choosing import place_of
 from bedrock_distill.resources.endpoint.requests import Parts, requests_for
 from bedrock_distill.resources.endpoint.scaling import scaling_steps
-from bedrock_distill.resources.endpoint.survey import role_documents, role_name, survey_endpoint
+from bedrock_distill.resources.endpoint.survey import role_documents, survey_endpoint
 from bedrock_distill.resources.endpoint.warnings import warnings_for
+from bedrock_distill.resources.made_role import role_arn, role_step
 
 if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
@@ -76,14 +76,17 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
     """
     place, shape = survey.place, survey.model.report.shape
     on = place_of(spec, survey.model.report, catalog, place.region)
-    role = _role_step(spec, survey)
+    role = (
+        None
+        if spec.role
+        else role_step(spec, role_documents(spec, place, survey.model.uri, survey.image), survey.role)
+    )
     parts = Parts(
         shape=shape,
         model_uri=survey.model.uri,
         image=survey.image,
         ami=survey.ami,
-        role_arn=spec.role
-        or f"arn:{place.partition}:iam::{place.account_id}:role/{role.name if role else ''}",
+        role_arn=role_arn(spec, place, role),
         place=on,
         catalog=catalog,
     )
@@ -138,19 +141,6 @@ def _minutes(requests: Requests) -> int:
     variant = requests.config["ProductionVariants"][0]
     names = ("ModelDataDownloadTimeoutInSeconds", "ContainerStartupHealthCheckTimeoutInSeconds")
     return 5 + sum(int(variant[name]) for name in names) // 60
-
-
-def _role_step(spec: Endpoint, survey: EndpointSurvey) -> EnsureRole | None:
-    if spec.role:
-        return None
-    trust, policy = role_documents(spec, survey.place, survey.model.uri, survey.image)
-    return EnsureRole(
-        name=role_name(spec, trust, policy),
-        trust=trust,
-        policy=policy,
-        tags={"bedrock-distill": spec.name, **spec.tags},
-        done=survey.role is not None and survey.role.policy == policy,
-    )
 
 
 def _model_step(requests: Requests, *, needs_role: bool) -> CreateResource:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
+from bedrock_distill.aws import BucketState, ObjectStore, RoleState
 from bedrock_distill.errors import AccessDeniedError
-from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.endpoint.policies import endpoint_policy, endpoint_trust
 from bedrock_distill.resources.endpoint.requests import VARIANT
+from bedrock_distill.resources.made_role import find_role
 from bedrock_distill.resources.model_folder import find_model
 from bedrock_distill.resources.survey import Place
 from bedrock_distill.uris import S3Uri
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bedrock_distill.resources.endpoint.spec import Endpoint
     from bedrock_distill.resources.model_folder import FoundModel
 
-__all__ = ["EndpointSurvey", "role_documents", "role_name", "survey_endpoint"]
+__all__ = ["EndpointSurvey", "role_documents", "survey_endpoint"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +71,7 @@ def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> Endpo
     )
     role, hidden = None, False
     if spec.role is None:
-        try:
-            role = Roles(clients).find(role_name(spec, *role_documents(spec, place, model.uri, image)))
-        except AccessDeniedError:
-            hidden = True
+        role, hidden = find_role(spec, role_documents(spec, place, model.uri, image), clients)
     existing = clients.find("sagemaker", "describe_endpoint", subject=spec.name, EndpointName=spec.name)
     return EndpointSurvey(
         place=place,
@@ -112,11 +109,6 @@ def role_documents(
         vpc=spec.vpc is not None,
     )
     return endpoint_trust(account_id=place.account_id), policy
-
-
-def role_name(spec: Endpoint, trust: dict[str, Any], policy: dict[str, Any]) -> str:
-    """Name of the role that is made: the same needs give the same role, whatever the model."""
-    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
 
 
 def _tags(clients: Clients, arn: str) -> dict[str, str]:

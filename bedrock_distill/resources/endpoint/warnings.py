@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.plan import PlanWarning
-from bedrock_distill.resources.fields import is_key_arn
-from bedrock_distill.resources.model_warnings import bucket_warnings, model_warnings
+from bedrock_distill.resources.model_warnings import access_warnings, bucket_warnings, model_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +39,7 @@ def warnings_for(
         *_settings(on),
         *_existing(spec, survey, config),
         *_keys(spec, on),
-        *_access(survey),
+        *access_warnings(role=spec.role, role_hidden=survey.role_hidden, data_kms_key=spec.data_kms_key),
         *_idle(spec),
     ]
     return tuple(sorted(found, key=lambda warning: not warning.blocks))
@@ -121,22 +120,6 @@ def _keys(spec: Endpoint, on: Place) -> Iterator[PlanWarning]:
             text=f"kms_key {spec.kms_key}: {on.instance} has disks of its own, which are encrypted anyway, and SageMaker refuses a "
             "key with it. Leave kms_key out (data_kms_key is for the staged files).",
             blocks=True,
-        )
-    if spec.data_kms_key and not is_key_arn(spec.data_kms_key) and spec.role is None:
-        yield PlanWarning(
-            code="key-not-an-arn",
-            text="data_kms_key is no key's ARN, and IAM policies take nothing else: give the ARN, or a role of yours that may "
-            "decrypt with it.",
-            blocks=True,
-        )
-
-
-def _access(survey: EndpointSurvey) -> Iterator[PlanWarning]:
-    if survey.role_hidden:
-        yield PlanWarning(
-            code="role-hidden",
-            text="These credentials may not look at IAM roles, so whether the role is there is not known. Name one of yours "
-            "(role = …) if they may not make it either.",
         )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.plan import (
     CreateResource,
-    EnsureRole,
     Lookup,
     Plan,
     PlanWarning,
@@ -17,9 +16,9 @@ from bedrock_distill.plan import (
 )
 from bedrock_distill.plan.estimate import Use
 from bedrock_distill.plan.listed import size_in_words
-from bedrock_distill.resources.fields import is_key_arn
-from bedrock_distill.resources.model_import.survey import role_documents, role_name, survey_import
-from bedrock_distill.resources.model_warnings import bucket_warnings, model_warnings
+from bedrock_distill.resources.made_role import role_arn, role_step
+from bedrock_distill.resources.model_import.survey import role_documents, survey_import
+from bedrock_distill.resources.model_warnings import access_warnings, bucket_warnings, model_warnings
 from bedrock_distill.resources.spec import plan_tags, short_name
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
     from bedrock_distill.catalog import Catalog
     from bedrock_distill.resources.model_import.spec import ModelImport
-    from bedrock_distill.resources.model_import.survey import ImportSurvey
+from bedrock_distill.resources.model_import.survey import ImportSurvey
 
 __all__ = ["plan_import", "plan_import_in"]
 
@@ -58,9 +57,8 @@ def plan_import(spec: ModelImport, survey: ImportSurvey, catalog: Catalog) -> Pl
         catalog: Prices.
     """
     place = survey.place
-    role = _role_step(spec, survey)
-    role_arn = spec.role or f"arn:{place.partition}:iam::{place.account_id}:role/{role.name if role else ''}"
-    request = _request(spec, survey, role_arn)
+    role = None if spec.role else role_step(spec, role_documents(spec, place, survey.model.uri), survey.role)
+    request = _request(spec, survey, role_arn(spec, place, role))
     name = request["jobName"]
     steps: list[Step] = [
         *survey.model.stage(spec.data_kms_key),
@@ -105,26 +103,13 @@ _USES = (
 """What an imported model costs. How many units it needs, Bedrock says after the import."""
 
 
-def _role_step(spec: ModelImport, survey: ImportSurvey) -> EnsureRole | None:
-    if spec.role:
-        return None
-    trust, policy = role_documents(spec, survey.place, survey.model.uri)
-    return EnsureRole(
-        name=role_name(spec, trust, policy),
-        trust=trust,
-        policy=policy,
-        tags={"bedrock-distill": spec.name, **spec.tags},
-        done=survey.role is not None and survey.role.policy == policy,
-    )
-
-
-def _request(spec: ModelImport, survey: ImportSurvey, role_arn: str) -> dict[str, Any]:
+def _request(spec: ModelImport, survey: ImportSurvey, role: str) -> dict[str, Any]:
     job_name = short_name(spec.name, survey.fingerprint, survey.attempt)
     tags = plan_tags(spec.name, survey.fingerprint, spec.tags)
     request: dict[str, Any] = {
         "jobName": job_name,
         "importedModelName": spec.model_name or job_name,
-        "roleArn": role_arn,
+        "roleArn": role,
         "modelDataSource": {"s3DataSource": {"s3Uri": str(survey.model.uri)}},
         "clientRequestToken": f"bedrock-distill-{survey.fingerprint}-{survey.attempt}",
         "jobTags": tags,
@@ -154,6 +139,7 @@ def _warnings(spec: ModelImport, survey: ImportSurvey) -> tuple[PlanWarning, ...
     found = [
         *model_warnings(survey.model.report, TARGET),
         *bucket_warnings(survey.bucket, survey.place.region),
+        *access_warnings(role=spec.role, role_hidden=survey.role_hidden, data_kms_key=spec.data_kms_key),
         *_own(spec, survey),
     ]
     return tuple(sorted(found, key=lambda warning: not warning.blocks))
@@ -164,19 +150,6 @@ def _own(spec: ModelImport, survey: ImportSurvey) -> Iterator[PlanWarning]:
         yield PlanWarning(
             code="model-name-taken",
             text=f"There is an imported model {spec.model_name} already: choose another model_name, or delete it.",
-            blocks=True,
-        )
-    if survey.role_hidden:
-        yield PlanWarning(
-            code="role-hidden",
-            text="These credentials may not look at IAM roles, so whether the role is there is not known. Name one of yours "
-            "(role = …) if they may not make it either.",
-        )
-    if spec.data_kms_key and not is_key_arn(spec.data_kms_key) and spec.role is None:
-        yield PlanWarning(
-            code="key-not-an-arn",
-            text="data_kms_key is no key's ARN, and IAM policies take nothing else: give the ARN, or a role of yours that may "
-            "decrypt with it.",
             blocks=True,
         )
     if survey.attempt > 1:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.aws import BucketState, ObjectStore, Roles, RoleState
+from bedrock_distill.aws import BucketState, ObjectStore, RoleState
 from bedrock_distill.errors import AccessDeniedError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.attempts import latest_attempt
+from bedrock_distill.resources.made_role import find_role
 from bedrock_distill.resources.model_folder import find_model
 from bedrock_distill.resources.policies import import_policy, job_trust
 from bedrock_distill.resources.survey import Place
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bedrock_distill.resources.model_import.spec import ModelImport
     from bedrock_distill.uris import S3Uri
 
-__all__ = ["ImportSurvey", "role_documents", "role_name", "survey_import"]
+__all__ = ["ImportSurvey", "role_documents", "survey_import"]
 
 _OVER = frozenset({"Failed"})
 """States of an import job after which the same plan may be tried again, under a new name."""
@@ -71,10 +72,7 @@ def survey_import(spec: ModelImport, clients: Clients, catalog: Catalog) -> Impo
     )
     role, hidden = None, False
     if spec.role is None:
-        try:
-            role = Roles(clients).find(role_name(spec, *role_documents(spec, place, model.uri)))
-        except AccessDeniedError:
-            hidden = True
+        role, hidden = find_role(spec, role_documents(spec, place, model.uri), clients)
     attempt, job = latest_attempt(
         clients,
         spec.name,
@@ -108,11 +106,6 @@ def role_documents(spec: ModelImport, place: Place, model: S3Uri) -> tuple[dict[
         vpc=spec.vpc.ids if spec.vpc else None,
     )
     return job_trust(**where, job="model-import-job"), policy
-
-
-def role_name(spec: ModelImport, trust: dict[str, Any], policy: dict[str, Any]) -> str:
-    """Name of the role that is made: the same needs give the same role, whatever the model."""
-    return f"BedrockDistill-{spec.name}-{fingerprint_of({'trust': trust, 'policy': policy})[:8]}"
 
 
 def _deleted(clients: Clients, job: dict[str, Any]) -> bool:
