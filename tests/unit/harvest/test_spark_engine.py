@@ -168,7 +168,9 @@ def test_leaving_early_stops_what_runs(engine, tmp_path):
 
 @spark
 def test_ctrl_c_stops_the_parts_and_leaves_the_engine_usable(engine, tmp_path):
-    before = signal.getsignal(signal.SIGINT)
+    # Python's own, for whoever starts the tests in a shell's background has them ignore Ctrl-C.
+    before = signal.default_int_handler
+    outer = signal.signal(signal.SIGINT, before)
 
     def interrupt():
         wait_for(tmp_path / "began-1")
@@ -180,6 +182,7 @@ def test_ctrl_c_stops_the_parts_and_leaves_the_engine_usable(engine, tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
     assert list(engine.map(doubled(), [1, 2])) == [2, 4]
     assert not list(tmp_path.glob("ended-*"))
+    signal.signal(signal.SIGINT, outer)
 
 
 @spark
