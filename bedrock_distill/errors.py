@@ -13,6 +13,7 @@
     * QuotaExceededError
     * ModelNotReadyError
     * ConflictError
+    * NotRecordedError                  recorded answers hold none to this prompt
   * JobFailedError                      a job or resource ended badly
   * GateFailedError                     the student is not good enough
   * WaitTimeoutError (TimeoutError)     still running; the message says how to pick it up again
@@ -36,6 +37,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelNotReadyError",
     "NotFoundError",
+    "NotRecordedError",
     "Offence",
     "OverBudgetError",
     "PlanError",
@@ -194,6 +196,10 @@ class ModelNotReadyError(ServiceError):
 
 class ConflictError(ServiceError):
     """The name is taken, or the resource is in another state."""
+
+
+class NotRecordedError(ServiceError):
+    """Answers that were recorded hold none to this prompt. Its code is `NotRecorded`; nobody was asked."""
 
 
 class JobFailedError(BedrockDistillError):

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.apply.executor import ApplyEvent, Executor
 from bedrock_distill.apply.journal import default_state_dir
 from bedrock_distill.apply.logging_undo import logging_undo
+from bedrock_distill.apply.on_bedrock import EvaluatesOnBedrock
 from bedrock_distill.aws import Clients
 from bedrock_distill.catalog import Catalog, load_catalog
+from bedrock_distill.chat.recorded import Recorded
 from bedrock_distill.chat.resolving import async_target_for, target_for
 from bedrock_distill.errors import SpecError
 from bedrock_distill.plan import Plan
 from bedrock_distill.resources import (
+    BatchJob,
     Deployment,
     DistillationJob,
     Endpoint,
@@ -32,6 +35,7 @@ from bedrock_distill.resources import (
     Spec,
 )
 from bedrock_distill.resources.attaching import AnyHandle, attach_as, attach_in
+from bedrock_distill.resources.batch import batch_jobs
 from bedrock_distill.resources.custom_model import custom_models
 from bedrock_distill.resources.deployment import deployments
 from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
@@ -57,7 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session:
+class Session(EvaluatesOnBedrock):
     """An account and a region to work in.
 
     Args:
@@ -87,6 +91,11 @@ class Session:
         )
         self.catalog = catalog if isinstance(catalog, Catalog) else load_catalog(catalog)
         self._state_dir = Path(state_dir) if state_dir else default_state_dir()
+
+    @property
+    def state_dir(self) -> Path:
+        """Where journals are kept."""
+        return self._state_dir
 
     def plan(self, spec: Spec | str | os.PathLike[str]) -> Plan:
         """Say what a spec would do and cost, in the world as it is. Reads, and writes nothing.
@@ -186,20 +195,24 @@ class Session:
         """
         handle = self.apply(self.plan(spec))
         handle.wait(timeout_s=timeout_s, on_change=on_change)
-        return self.model(handle.arn)
+        return target_for(self.clients, handle.arn)
 
-    def model(self, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target:
+    def model(self, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target | Recorded:
         """Something to talk to.
 
         Args:
             model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported
-                model or a SageMaker endpoint; `endpoint/NAME` is short for the last.
+                model or a SageMaker endpoint; `endpoint/NAME` is short for the last. The ARN of a batch inference job that is
+                over stands for its answers.
             on_retry: Told each time before a request is tried again, such as while the model is being loaded.
 
         Raises:
-            NotFoundError: If there is no such imported model or endpoint.
-            SpecError: If it is an endpoint of another region, or how to ask it is not known.
+            NotFoundError: If there is no such imported model, endpoint or job.
+            SpecError: If it is an endpoint or a job of another region, or how to ask it is not known.
+            WaitTimeoutError: If it is a batch inference job that is not over.
         """
+        if Arn.looks_like(model_id) and Arn.parse(model_id).kind == "model-invocation-job":
+            return Recorded.from_job(attach_as(BatchJob, model_id, self.clients))
         identifier = callable_id(model_id, self.catalog, self.clients.region)
         return target_for(self.clients, identifier, on_retry=on_retry)
 
@@ -274,6 +287,21 @@ class Session:
         if Arn.looks_like(name_or_arn):
             return attach_as(Provisioned, name_or_arn, self.clients)
         return Provisioned(self.clients, Provisioned(self.clients, name_or_arn).status().arn)
+
+    def batch(self, arn: str) -> BatchJob:
+        """The handle of a batch inference job, by its ARN or the last part of it.
+
+        Raises:
+            NotFoundError: If there is no such job.
+            SpecError: If the ARN is not that of such a job, or of another region.
+        """
+        if Arn.looks_like(arn):
+            return attach_as(BatchJob, arn, self.clients)
+        return BatchJob(self.clients, BatchJob(self.clients, arn).status().arn)
+
+    def batches(self, *, status: str | None = None, name_contains: str | None = None) -> list[dict[str, Any]]:
+        """Every batch inference job of the account in the region, newest first."""
+        return batch_jobs(self.clients, status=status, name_contains=name_contains)
 
     def copy_job(self, arn: str) -> ModelCopyJob:
         """The handle of a model copy job, by its ARN; it is in the region that is copied to.

@@ -18,6 +18,7 @@ import msgspec
 from bedrock_distill.apply.configuring import configure, take_back, wait_until_ready
 from bedrock_distill.apply.journal import Journal, JournalEntry
 from bedrock_distill.apply.listed import create_listed
+from bedrock_distill.apply.requests import stage_requests
 from bedrock_distill.aws import FolderStage, ObjectStore, RetryPolicy, Roles, Settings
 from bedrock_distill.errors import (
     AccessDeniedError,
@@ -36,6 +37,7 @@ from bedrock_distill.plan import (
     PutSetting,
     StageFile,
     StageFolder,
+    StageRequests,
     StageText,
     Step,
     WaitFor,
@@ -195,6 +197,8 @@ class Executor:
         match step:
             case StageFile():
                 return self._stage(step)
+            case StageRequests():
+                return stage_requests(step, self._clients, self._progress(step))
             case StageText():
                 return self._stage_text(step)
             case StageFolder():
@@ -284,11 +288,8 @@ class Executor:
         found = self._find(step)
         if found is not None:
             return "found", found
-        policy = _ROLE_SPREAD if step.needs_role else RetryPolicy()
         try:
-            answer = self._clients.call(
-                step.service, step.operation, retry=policy, subject=step.name, **step.request
-            )
+            arn = self._send(step, step.request)
         except ServiceError as error:
             if not _taken(error):
                 raise
@@ -297,7 +298,29 @@ class Executor:
             if found is None:
                 raise
             return "found", found
-        return "made", str(answer[step.arn])
+        return "made", self._renewed(step, arn)
+
+    def _send(self, step: CreateResource, request: dict[str, Any]) -> str:
+        policy = _ROLE_SPREAD if step.needs_role else RetryPolicy()
+        answer = self._clients.call(step.service, step.operation, retry=policy, subject=step.name, **request)
+        return str(answer[step.arn])
+
+    def _renewed(self, step: CreateResource, arn: str) -> str:
+        """The ARN, or that of another if it is of something that was deleted.
+
+        A token that was used before is answered with what was made then, also where that has been deleted since. The name
+        is free again, so that nothing can be made twice by a token of its own.
+        """
+        token = step.request.get("clientRequestToken")
+        if token is None or self._find(step) is not None:
+            return arn
+        moment = f"{self._clients.clock.now():%Y%m%dT%H%M%S%f}"
+        try:
+            return self._send(step, {**step.request, "clientRequestToken": f"{token}-{moment}"})
+        except ServiceError as error:
+            if not _taken(error):
+                raise
+            return arn  # it is there, and the look came too early to see it
 
     def _put(self, step: PutSetting) -> tuple[Literal["made", "found"], str]:
         settings = Settings(self._clients)

@@ -74,7 +74,8 @@ def _id_of(source: str, step: CreateListed, done: Mapping[str, str]) -> str:
 
 def _find(step: CreateListed, clients: Clients, inside: Mapping[str, str]) -> dict[str, Any] | None:
     listing = step.listing
-    for item in clients.pages(step.service, listing.operation, listing.items, **inside):
+    narrowed = {listing.contains: step.name} if listing.contains else {}
+    for item in clients.pages(step.service, listing.operation, listing.items, **inside, **narrowed):
         if item.get(listing.name) != step.name or item[listing.state] in listing.gone:
             continue
         strange = {key: item[key] for key, value in listing.same.items() if item.get(key, value) != value}

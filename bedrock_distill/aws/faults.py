@@ -76,6 +76,8 @@ CODES: dict[str, type[ServiceError]] = {
     "TooManyTagsException": QuotaExceededError,
     "ModelNotReadyException": ModelNotReadyError,
     "ConflictException": ConflictError,
+    "ConditionalRequestConflict": ConflictError,
+    "PreconditionFailed": ConflictError,
     "EntityAlreadyExists": ConflictError,
     "BucketAlreadyExists": ConflictError,
     "BucketAlreadyOwnedByYou": ConflictError,

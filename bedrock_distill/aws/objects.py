@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from bedrock_distill.aws.faults import translate
 from bedrock_distill.aws.retry import RetryPolicy, retrying
-from bedrock_distill.errors import AccessDeniedError, DataError, NotFoundError, ServiceError
+from bedrock_distill.errors import AccessDeniedError, ConflictError, DataError, NotFoundError, ServiceError
 from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
@@ -141,6 +141,27 @@ class ObjectStore:
         self._clients.call(
             "s3", "put_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key, Body=body, **extra
         )
+
+    def put_new(self, body: bytes, uri: S3Uri, *, kms_key_id: str | None = None) -> None:
+        """Put a small object where there is none yet, so that of several writers one alone succeeds.
+
+        Args:
+            body: Its content.
+            uri: Where it goes.
+            kms_key_id: Encrypt with this KMS key. Default: as the bucket is set.
+
+        Raises:
+            ConflictError: If there is an object already, with another content than this one.
+            ServiceError: If S3 refuses it.
+        """
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+        where = {"Bucket": uri.bucket, "Key": uri.key}
+        try:
+            self._clients.call("s3", "put_object", subject=str(uri), Body=body, IfNoneMatch="*", **where, **extra)
+        except ConflictError:
+            # A put whose answer was lost is sent again, and then finds its own object.
+            if self.read(uri) != body:
+                raise
 
     def _translated(self, error: BaseException, uri: S3Uri) -> Exception:
         if isinstance(error, Exception) and not isinstance(error, Boto3Error):

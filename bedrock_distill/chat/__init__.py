@@ -3,7 +3,7 @@
 `question` is what is asked and `reply` what comes back; `dialects` has the ways of asking, `decoding` and `faults` read what
 containers answer, `assembly` puts pieces together, `templates` applies the model's own chat template where nobody else does;
 all these are pure. `stream`, `target` and `later` do the talking, through the gate in `aws`; `resolving` finds the dialect behind an
-id. `cascade` is a target made of two: `attempts` asks its student, `scores` say how sure that is, `outcomes` who answered and why.
+id. `recorded` answers from what was answered before. `cascade` is a target made of two: `attempts` asks its student, `scores` say how sure that is, `outcomes` who answered and why.
 No AWS library is imported here.
 """
 
@@ -25,6 +25,7 @@ from bedrock_distill.chat.dialects import (
 )
 from bedrock_distill.chat.later import AsyncTarget, PendingReply
 from bedrock_distill.chat.outcomes import CascadeReply, Counts
+from bedrock_distill.chat.recorded import Recorded, RecordedFailure
 from bedrock_distill.chat.reply import ChatReply, Usage
 from bedrock_distill.chat.scores import (
     Agreement,
@@ -66,6 +67,8 @@ __all__ = [
     "OpenAIChat",
     "OpenAICompletion",
     "PendingReply",
+    "Recorded",
+    "RecordedFailure",
     "Target",
     "TokenProbability",
     "Usage",

@@ -32,8 +32,8 @@ class ChatReply:
     """Why the model stopped, in Converse's words whoever was asked (`end_turn`, `max_tokens`, …); empty while an answer is incomplete."""
     usage: Usage
     """Tokens; zeros while an answer is incomplete, because the service counts in its last event."""
-    latency_s: float
-    """Seconds from sending the request to the last byte, retries included."""
+    latency_s: float | None
+    """Seconds from sending the request to the last byte, retries included; None where the answer was recorded."""
     first_token_s: float | None = None
     """Seconds from sending the request to the first piece of text; None where the answer came in one piece."""
     service_latency_s: float | None = None

@@ -45,7 +45,7 @@ def command(
     """Do what a plan or a job file says.
 
     A plan is JSON from `bedrock-distill plan --out`. A job file is TOML with one table: [distillation], [deployment],
-    [provisioned], [import], [copy], [endpoint] or [harvest].
+    [provisioned], [import], [copy], [endpoint], [batch], [evaluation] or [harvest].
 
     Applying twice makes one thing; after a crash, apply again. With --wait, exit code 1 means that the job failed, 4
     that it is still running. A plan is applied in its own region.

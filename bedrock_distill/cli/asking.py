@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from bedrock_distill.chat import Recorded, Target
     from bedrock_distill.evaluation import TokenPrice
     from bedrock_distill.session import Session
 
-__all__ = ["asking_options", "token_prices"]
+__all__ = ["asking_options", "target_prices", "token_prices"]
 
 
 def asking_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,4 +66,17 @@ def token_prices(session: Session, models: Mapping[str, str]) -> dict[str, Token
         answer = session.catalog.price(model_id, "output_1k_tokens", session.clients.region)
         if prompt and answer:
             found[asked_as] = TokenPrice(input_usd_per_1k=prompt.usd, output_usd_per_1k=answer.usd)
+    return found
+
+
+def target_prices(session: Session, targets: Mapping[str, Target | Recorded]) -> dict[str, TokenPrice]:
+    """Token prices of targets, each under the id that its answers carry; recorded answers at the price of the model that gave them.
+
+    Args:
+        session: Whose catalog and region.
+        targets: Each target by the id that it was asked for with.
+    """
+    found: dict[str, TokenPrice] = {}
+    for model_id, target in targets.items():
+        found |= token_prices(session, {getattr(target, "of_model", "") or model_id: target.model_id})
     return found

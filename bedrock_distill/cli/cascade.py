@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.asking import asking_options, token_prices
+from bedrock_distill.cli.asking import asking_options, target_prices
 from bedrock_distill.cli.common import Settings, common_options
 
 if TYPE_CHECKING:
-    from bedrock_distill.chat import Target
+    from bedrock_distill.chat import Recorded, Target
     from bedrock_distill.chat.scores import Score
 
 __all__ = ["command"]
@@ -100,7 +100,7 @@ def calibrate_command(
             answering,
             data,
             score=score,
-            prices=token_prices(session, {each.model_id: each.model_id for each in (asked, answering)}),
+            prices=target_prices(session, {each.model_id: each for each in (asked, answering)}),
             on_progress=shown.update,
             **options,
         )
@@ -109,7 +109,7 @@ def calibrate_command(
     settings.emit(found.to_dict(), lambda: str(found))
 
 
-def _score(names: tuple[str, ...], student: Target) -> Score:
+def _score(names: tuple[str, ...], student: Target | Recorded) -> Score:
     """The scores that were named: built in, or functions of the user's."""
     from bedrock_distill.chat.scores import Lowest, score_from
 

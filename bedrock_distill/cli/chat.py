@@ -74,7 +74,7 @@ def command(
     """Send one prompt to a model or deployment and print the answer.
 
     MODEL is a model id, an inference profile, or the ARN of a deployment, an imported or a provisioned model or a
-    SageMaker endpoint; endpoint/NAME is short for the last. PROMPT is read from standard input where it is not given.
+    SageMaker endpoint; endpoint/NAME is short for the last. The ARN of a batch inference job stands for its answers. PROMPT is read from standard input where it is not given.
     Where the model must be loaded first, that is said on stderr and waited for.
     """
     text = _read_prompt() if prompt is None else prompt
@@ -87,7 +87,8 @@ def command(
         stop=stop,
         metadata=metadata,
     )
-    if stream and settings.output == "table":
+    # A recorded answer is there at once.
+    if stream and settings.output == "table" and not getattr(target, "recorded", False):
         reply = _print_pieces(target.stream(text, **options))
     else:
         reply = target.chat(text, **options)
@@ -123,9 +124,9 @@ def _print_pieces(stream: ChatStream) -> ChatReply:
 
 def _tell(settings: Settings, reply: ChatReply) -> None:
     first = "" if reply.first_token_s is None else f", the first text after {reply.first_token_s:.2f} s"
+    took = "recorded" if reply.latency_s is None else f"{reply.latency_s:.2f} s"
     settings.detail(
-        f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out, {reply.latency_s:.2f} s{first}, "
-        f"{reply.stop_reason}."
+        f"{reply.usage.input_tokens} tokens in, {reply.usage.output_tokens} out, {took}{first}, {reply.stop_reason}."
     )
     if reply.stop_reason == "max_tokens":
         settings.note("The answer was cut off at --max-tokens.")

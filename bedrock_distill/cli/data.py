@@ -11,6 +11,7 @@ import click
 from bedrock_distill.cli.common import Settings, common_options, table
 from bedrock_distill.cli.data_curate import card, curate
 from bedrock_distill.cli.data_logs import from_logs
+from bedrock_distill.cli.data_profile import profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,7 +209,7 @@ def split(
     settings.emit(report.to_dict(), lambda: _split_text(report))
 
 
-for each in (from_logs, curate, card):
+for each in (from_logs, profile, curate, card):
     command.add_command(each)
 
 

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bedrock_distill.cli.asking import asking_options, token_prices
+from bedrock_distill.cli.asking import asking_options, target_prices
 from bedrock_distill.cli.common import Settings, common_options
+from bedrock_distill.cli.evaluate_bedrock import (
+    BEDROCK_OPTIONS,
+    bedrock_options,
+    check_runner,
+    evaluate_on_bedrock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bedrock_distill.chat import Target
+    from bedrock_distill.chat import Recorded, Target
     from bedrock_distill.evaluation import AnswerCache, Judge, Report, Verdict
     from bedrock_distill.session import Session
 
@@ -34,7 +40,7 @@ _METRICS = (
 """The metrics' names, spelt out so that --help loads none; a test holds them equal to the library's."""
 
 
-_GATES = ("min_retention", "min_slice_retention", "max_cost_ratio")
+_GATES = ("min_retention", "min_slice_retention", "max_cost_ratio", "min_gain")
 """Options that each make a gate."""
 
 _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
@@ -44,7 +50,10 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 @click.command("evaluate")
 @click.option("--student", required=True, metavar="ID", help="Model id or ARN of what is measured.")
 @click.option(
-    "--teacher", required=True, metavar="ID", help="Model id or ARN of what it is measured against."
+    "--teacher",
+    required=True,
+    metavar="ID",
+    help="Model id or ARN of what it is measured against; that of a batch inference job stands for its answers.",
 )
 @click.option("--base", metavar="ID", help="Model id or ARN of the student before training.")
 @click.option(
@@ -93,6 +102,12 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
     type=click.FloatRange(0, min_open=True),
     metavar="X",
     help="Fail unless an answer of the student costs at most so many of the teacher's; an unknown price fails.",
+)
+@click.option(
+    "--min-gain",
+    type=click.FloatRange(-1, 1, min_open=True, max_open=True),
+    metavar="X",
+    help="Fail unless the student is shown to score this much above --base: 0 for no worse, -0.02 for at most two points.",
 )
 @click.option(
     "--slice",
@@ -172,22 +187,10 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 @click.option(
     "--seed", type=int, default=0, show_default=True, help="Where the bootstrap's randomness starts."
 )
+@bedrock_options
 @common_options
 def command(
-    settings: Settings,
-    student: str,
-    teacher: str,
-    base: str | None,
-    data: str,
-    folder: str | None,
-    junit: str | None,
-    markdown: str | None,
-    metrics: tuple[str, ...],
-    slices: tuple[str, ...],
-    judge: str | None,
-    rubric: str | None,
-    cache: str | None,
-    **options: Any,
+    settings: Settings, folder: str | None, junit: str | None, markdown: str | None, **options: Any
 ) -> None:
     """Measure a student against its teacher, with a gate for CI.
 
@@ -196,29 +199,17 @@ def command(
     --max-cost-ratio there is a gate: the exit code is 3 unless all that was asked for is met, and what could not be
     measured is not met.
     """
-    from bedrock_distill.evaluation import evaluate
-
     criteria = {name: options.pop(name) for name in _CRITERIA}
     gated = any(criteria[name] is not None for name in _GATES)
-    _check(criteria, slices, junit=junit, gated=gated)
-    if rubric and not judge:
+    _check(criteria, options["slices"], junit=junit, gated=gated)
+    check_runner(options)
+    if options["rubric"] and not options["judge"]:
         raise click.UsageError("--rubric is what a judge goes by: give --judge as well.")
-    session = settings.session()
-    # Each is looked up once: an endpoint's container, say, takes several requests.
-    targets = {each: session.model(each) for each in (student, teacher, base, judge) if each}
-    with ExitStack() as held, ExitStack() as displays:
-        report = evaluate(
-            targets[student],
-            targets[teacher],
-            data,
-            base=targets[base] if base else None,
-            metrics=[_judge(targets[judge], rubric), *metrics] if judge else metrics or None,
-            slices=slices or None,
-            cache=held.enter_context(_cache(session, cache)) if cache else None,
-            prices=token_prices(session, {each: target.model_id for each, target in targets.items()}),
-            on_progress=_progress(settings, displays),
-            **options,
-        )
+    if options["runner"] == "bedrock":
+        report = evaluate_on_bedrock(settings, options)
+    else:
+        asked = {name: value for name, value in options.items() if name not in BEDROCK_OPTIONS}
+        report = _ask(settings, **asked)
     verdict = report.check(**criteria) if gated else None
     if folder:
         saved = report.save(folder, verdict=verdict)
@@ -230,6 +221,41 @@ def command(
     settings.emit(report.to_dict(answers=False, verdict=verdict), lambda: _text(report, verdict))
     if verdict:
         verdict.enforce()
+
+
+def _ask(
+    settings: Settings,
+    *,
+    student: str,
+    teacher: str,
+    base: str | None,
+    data: str,
+    metrics: tuple[str, ...],
+    slices: tuple[str, ...],
+    judge: str | None,
+    rubric: str | None,
+    cache: str | None,
+    **options: Any,
+) -> Report:
+    """Ask every side from here."""
+    from bedrock_distill.evaluation import evaluate
+
+    session = settings.session()
+    # Each is looked up once: an endpoint's container, say, takes several requests.
+    targets = {each: session.model(each) for each in (student, teacher, base, judge) if each}
+    with ExitStack() as held, ExitStack() as displays:
+        return evaluate(
+            targets[student],
+            targets[teacher],
+            data,
+            base=targets[base] if base else None,
+            metrics=[_judge(targets[judge], rubric), *metrics] if judge else metrics or None,
+            slices=slices or None,
+            cache=held.enter_context(_cache(session, cache)) if cache else None,
+            prices=target_prices(session, targets),
+            on_progress=_progress(settings, displays),
+            **options,
+        )
 
 
 def _check(criteria: dict[str, Any], slices: tuple[str, ...], *, junit: str | None, gated: bool) -> None:
@@ -247,7 +273,7 @@ def _check(criteria: dict[str, Any], slices: tuple[str, ...], *, junit: str | No
             raise click.UsageError(message)
 
 
-def _judge(target: Target, rubric: str | None) -> Judge:
+def _judge(target: Target | Recorded, rubric: str | None) -> Judge:
     from bedrock_distill.evaluation import Judge
 
     return Judge(target=target, rubric=Path(rubric).read_text("utf-8")) if rubric else Judge(target=target)

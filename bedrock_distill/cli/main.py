@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bedrock_distill.cli.imports",
         "Import a Hugging Face model into Bedrock; list and delete imported models.",
     ),
+    "batch": (
+        "bedrock_distill.cli.batch",
+        "Have a file of prompts answered by one batch inference job; list, stop and read such jobs.",
+    ),
     "provisioned": (
         "bedrock_distill.cli.provisioned",
         "Buy provisioned throughput for a model; list, change and end it.",
@@ -54,6 +58,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": (
         "bedrock_distill.cli.evaluate",
         "Measure a student against its teacher, with a gate for CI.",
+    ),
+    "evaluate-jobs": (
+        "bedrock_distill.cli.evaluate_jobs",
+        "List, show, wait for, stop, read and delete Bedrock's evaluation jobs.",
+    ),
+    "refine": (
+        "bedrock_distill.cli.refine",
+        "Keep a student good: learn from new traffic, promote if it is better, roll back.",
     ),
     "cascade": (
         "bedrock_distill.cli.cascade",

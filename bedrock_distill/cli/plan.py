@@ -29,8 +29,8 @@ __all__ = ["command"]
 def command(settings: Settings, job_file: str, out: str | None, max_cost_usd: float | None) -> None:
     """Say what JOB_FILE would do and cost.
 
-    JOB_FILE is TOML with one table: [distillation], [deployment], [provisioned], [import], [copy], [endpoint] or
-    [harvest]. Reads only. Exit code 2 if a warning says that the plan cannot work.
+    JOB_FILE is TOML with one table: [distillation], [deployment], [provisioned], [import], [copy], [endpoint], [batch],
+    [evaluation] or [harvest]. Reads only. Exit code 2 if a warning says that the plan cannot work.
     """
     from bedrock_distill.errors import PlanError
     from bedrock_distill.resources.jobfile import read_job_file

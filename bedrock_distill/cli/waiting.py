@@ -63,9 +63,9 @@ def wait_and_emit(
 
 def _model(handle: Any, state: Any) -> dict[str, str | None]:
     """The model that comes of what was waited for; what serves or harvests has none."""
-    from bedrock_distill.resources import HarvestRun, LiveEndpoint, Provisioned
+    from bedrock_distill.resources import BatchJob, EvaluationJob, HarvestRun, LiveEndpoint, Provisioned
 
-    if isinstance(handle, HarvestRun | LiveEndpoint | Provisioned):
+    if isinstance(handle, BatchJob | EvaluationJob | HarvestRun | LiveEndpoint | Provisioned):
         return {}
     return {"model_arn": getattr(state, "model_arn", None)}
 

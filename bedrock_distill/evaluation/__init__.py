@@ -3,7 +3,8 @@
 `tasks` holds what is asked, and `overlap` what of it was trained on. `asking` and `gathering` say how it is asked (`cache`
 and `pacing` help), `metrics`, `judging` and `scoring` what the answers are worth. `statistics` and `resampling` say how sure
 one may be, `noninferiority` against a margin, `planning` with how many prompts, `sequential` and `early` when one may stop;
-`slices` and `guards` what holds of each kind of prompt. `report` and `verdict` say what to make of it, `page`, `plain`,
+`slices` and `guards` what holds of each kind of prompt; `external` and `grading` take what another service asked and scored.
+`report` and `verdict` say what to make of it, `page`, `plain`,
 `markdown` and `junit` how that looks. Targets are anything with `chat`; this room knows nothing of AWS.
 """
 
@@ -12,6 +13,12 @@ from bedrock_distill.evaluation.cache import AnswerCache
 from bedrock_distill.evaluation.calibrating import Calibration, calibrate
 from bedrock_distill.evaluation.costs import Prices, TokenPrice
 from bedrock_distill.evaluation.early import EarlyVerdict, judge_early
+from bedrock_distill.evaluation.external import (
+    ExternalAnswer,
+    ExternalMetric,
+    ExternalSide,
+    external_report,
+)
 from bedrock_distill.evaluation.judging import Judge, Judgement, JudgeSummary
 from bedrock_distill.evaluation.metrics import METRICS, Metric, embedding_similarity
 from bedrock_distill.evaluation.overlap import Overlap, find_overlap
@@ -31,6 +38,9 @@ __all__ = [
     "ChatTarget",
     "EarlyVerdict",
     "Estimate",
+    "ExternalAnswer",
+    "ExternalMetric",
+    "ExternalSide",
     "Judge",
     "JudgeSummary",
     "Judgement",
@@ -46,6 +56,7 @@ __all__ = [
     "decide_early",
     "embedding_similarity",
     "evaluate",
+    "external_report",
     "find_overlap",
     "judge_early",
 ]

@@ -45,8 +45,8 @@ class Reply(Protocol):
         ...
 
     @property
-    def latency_s(self) -> float:
-        """Seconds from the request to the whole answer."""
+    def latency_s(self) -> float | None:
+        """Seconds from the request to the whole answer; None where it was recorded, and not measured."""
         ...
 
 
@@ -75,7 +75,7 @@ class Answer:
     input_tokens: int = 0
     output_tokens: int = 0
     latency_s: float | None = None
-    """Seconds from the request to the whole answer; None where the call failed."""
+    """Seconds from the request to the whole answer; None where the call failed, or the answer was recorded."""
     first_token_s: float | None = None
     """Seconds from the request to the first piece of text, where the answer was streamed."""
     cost_usd: float | None = None
@@ -106,6 +106,8 @@ class Answers:
     answers: tuple[Answer, ...]
     seconds: float
     """How long it took to gather them all, at the concurrency that was asked for."""
+    recorded: bool = False
+    """Whether they were recorded before, and only looked up now."""
 
     @property
     def texts(self) -> tuple[str | None, ...]:

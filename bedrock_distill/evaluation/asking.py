@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bedrock_distill.errors import SpecError
@@ -57,7 +57,7 @@ class Asking:
         caller = self.caller(
             side, target, system=system, max_tokens=max_tokens, temperature=temperature, stream=self.stream
         )
-        return gather(
+        answers = gather(
             caller,
             prompts,
             name=str(getattr(target, "name", "") or caller.target or side),
@@ -65,6 +65,7 @@ class Asking:
             concurrency=self.concurrency,
             on_done=lambda done: self.tell(side, done, len(prompts)),
         )
+        return replace(answers, recorded=bool(getattr(target, "recorded", False)))
 
     def judge(
         self,

@@ -68,6 +68,11 @@ def _metric(result: MetricResult) -> dict[str, Any]:
         "base": None if result.base is None else _side(result.base),
         "teacher": None if result.teacher is None else asdict(result.teacher),
         "comparisons": [asdict(comparison) for comparison in result.comparisons],
+        **(
+            {}
+            if result.grades is None
+            else {"missing": {side: result.grades.missing(side) for side in result.grades.scores}}
+        ),
     }
 
 
@@ -100,6 +105,15 @@ def _prompt(report: Report, place: int) -> dict[str, Any]:
         "reference": report.task.references[place],
         "scores": {result.name: result.student.by_prompt[place] for result in report.metrics},
     }
+    graded = {result.name: result.grades for result in report.metrics if result.grades is not None}
+    if graded:
+        found["grades"] = {
+            name: {
+                side: {"score": scores[place], "reason": grades.reasons[side][place]}
+                for side, scores in grades.scores.items()
+            }
+            for name, grades in graded.items()
+        }
     if report.judges:
         found["judgements"] = [
             {"metric": said.metric, "side": said.side, **asdict(said.judgements[place])}

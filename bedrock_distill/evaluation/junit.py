@@ -68,6 +68,7 @@ def _figures(report: Report, verdict: Verdict) -> dict[str, str]:
         "agreement": str(report.agreement),
         "alpha": f"{verdict.alpha:g}",
         "version": report.method.version,
+        **({"scored by": report.method.scored_by} if report.method.scored_by else {}),
     }
 
 

@@ -41,6 +41,7 @@ def markdown(report: Report, verdict: Verdict | None = None) -> str:
             f"Retention **{_percent(retention)}** by `{report.metric.name}` on {retention.n} prompts of "
             f"{len(report.task.prompts)}, {retention.confidence:.0%} interval {_interval(retention)}."
         ),
+        f"Scored by {_escaped(report.method.scored_by)}." if report.method.scored_by else "",
         "" if verdict is None else _criteria(verdict),
         _slices(report, verdict),
         _sides(report),
@@ -84,7 +85,7 @@ def _side(side: str, summary: SideSummary) -> list[str]:
         _escaped(summary.name),
         _seconds(summary.latency_p50_s),
         _seconds(summary.latency_p95_s),
-        f"{summary.output_tokens:,}",
+        f"{summary.output_tokens:,}" if summary.output_tokens else "-",
         "unknown" if cost is None else f"{cost:.6f} USD",
         f"{summary.failed} of {summary.calls}",
     ]

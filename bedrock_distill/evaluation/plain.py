@@ -21,8 +21,9 @@ _ROWS: tuple[tuple[str, Callable[[SideSummary], str]], ...] = (
     ("first token p50", lambda side: _seconds(side.first_token_p50_s)),
     ("refusals", lambda side: str(side.refusals)),
     ("from the cache", lambda side: str(side.cached)),
-    ("input tokens", lambda side: f"{side.input_tokens:,}"),
-    ("output tokens", lambda side: f"{side.output_tokens:,}"),
+    # Nobody counted the tokens of answers that a service asked for.
+    ("input tokens", lambda side: f"{side.input_tokens:,}" if side.input_tokens else "-"),
+    ("output tokens", lambda side: f"{side.output_tokens:,}" if side.output_tokens else "-"),
     ("cost", lambda side: "unknown" if side.cost_usd is None else f"{side.cost_usd:.4f} USD"),
 )
 
@@ -33,14 +34,16 @@ def table(report: Report) -> str:
     metric = report.metric
     rows = [("", *sides)]
     agreements = {"student": metric.student.agreement, "base": metric.base.agreement if metric.base else None}
-    rows.append(_estimates(f"agreement ({metric.name})", [agreements.get(side) for side in sides]))
-    if metric.basis == "references":
+    agrees = "not below the teacher" if metric.basis == "grades" else "agreement"
+    rows.append(_estimates(f"{agrees} ({metric.name})", [agreements.get(side) for side in sides]))
+    if metric.absolute:
         scores = {
             "student": metric.student.reference,
             "teacher": metric.teacher,
             "base": metric.base.reference if metric.base else None,
         }
-        rows.append(_estimates("score on references", [scores[side] for side in sides]))
+        where = "score" if metric.basis == "grades" else "score on references"
+        rows.append(_estimates(where, [scores[side] for side in sides]))
     kept = {"student": metric.student.retention, "base": metric.base.retention if metric.base else None}
     rows.append(_estimates("retention", [kept.get(side) for side in sides]))
     rows += [
@@ -62,7 +65,10 @@ def table(report: Report) -> str:
         f"{report.sides['student'].name} against {report.sides['teacher'].name}, "
         f"{len(report.task.prompts)} prompts, {report.precision.confidence:.0%} intervals"
     )
-    return "\n".join([head, "", *_aligned(rows), *slices, *(f"! {remark}" for remark in report.remarks)])
+    scored = [f"Scored by {report.method.scored_by}."] if report.method.scored_by else []
+    return "\n".join(
+        [head, *scored, "", *_aligned(rows), *slices, *(f"! {remark}" for remark in report.remarks)]
+    )
 
 
 def _slices(report: Report) -> list[str]:

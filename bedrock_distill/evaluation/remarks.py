@@ -24,7 +24,13 @@ _NO_VERDICT: tuple[tuple[Outcome, str], ...] = (
 
 def remarks(report: Report) -> tuple[str, ...]:
     """Sentences on what weakens the result; empty where nothing does."""
-    return (*_on_data(report), *_on_answers(report), *_on_judges(report), *_on_statistics(report))
+    return (
+        *_on_data(report),
+        *_on_answers(report),
+        *_on_grades(report),
+        *_on_judges(report),
+        *_on_statistics(report),
+    )
 
 
 def _on_data(report: Report) -> Iterator[str]:
@@ -39,7 +45,7 @@ def _on_data(report: Report) -> Iterator[str]:
             "narrower than they should be."
         )
     labelled = sum(reference is not None for reference in task.references)
-    if 0 < labelled < n:
+    if 0 < labelled < n and report.metric.basis == "references":
         yield f"Only {labelled} of {n} prompts have a reference; retention rests on these."
 
 
@@ -62,8 +68,21 @@ def _on_answers(report: Report) -> Iterator[str]:
                 f"{summary.cached} of {summary.calls} answers of the {side} came from the cache, the oldest from "
                 f"{oldest[:10]}. A model that was replaced under the same id since would answer differently."
             )
+        if summary.recorded:
+            yield (
+                f"The answers of the {side} were recorded, not asked for now ({summary.name}): they have no latencies to compare, "
+                "and max_tokens and temperature were those of the recording."
+            )
         if summary.empty:
             yield f"{summary.empty} of {summary.calls} answers of the {side} are empty."
+
+
+def _on_grades(report: Report) -> Iterator[str]:
+    grades, n = report.metric.grades, len(report.task.prompts)
+    for side in grades.scores if grades is not None else ():
+        if grades is not None and (missing := grades.missing(side)):
+            effect = "are left out of retention" if side == "teacher" else f"count against the {side}"
+            yield f"{missing} of {n} answers of the {side} have no {report.metric.name}; these {effect}."
 
 
 def _on_judges(report: Report) -> Iterator[str]:
@@ -88,6 +107,6 @@ def _on_statistics(report: Report) -> Iterator[str]:
         yield f"Bootstrap bounds of scores that are not 0 or 1 are somewhat optimistic below {_FEW_FOR_BOOTSTRAP} prompts."
     if metric.teacher is not None and metric.teacher.value is not None and metric.teacher.value < 0.5:
         yield (
-            f"By {metric.name} the teacher itself scores only {metric.teacher.value:.1%} on the references: "
-            "a student that keeps all of that keeps little."
+            f"By {metric.name} the teacher itself scores only {metric.teacher.value:.1%}"
+            f"{' on the references' if metric.basis == 'references' else ''}: a student that keeps all of that keeps little."
         )

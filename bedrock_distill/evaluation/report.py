@@ -34,7 +34,7 @@ __all__ = ["Method", "Report", "SavedReport", "summaries"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """How the answers were asked for."""
+    """How the answers were asked for, and who scored them."""
 
     system: str | None
     """The system prompt that every call had, or None where each record's own was used."""
@@ -44,6 +44,8 @@ class Method:
     made_at: datetime
     version: str
     """Version of this package."""
+    scored_by: str = ""
+    """Who gave the scores that decide, where it was not this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Report:
         max_cost_ratio: float | None = None,
         min_slice_retention: float | None = None,
         every_slice_shown: bool = False,
+        min_gain: float | None = None,
     ) -> Verdict:
         """Hold the student against criteria, without raising. Arguments are those of `gate`."""
         return judge(
@@ -134,6 +137,7 @@ class Report:
             max_cost_ratio=max_cost_ratio,
             min_slice_retention=min_slice_retention,
             every_slice_shown=every_slice_shown,
+            min_gain=min_gain,
         )
 
     def gate(
@@ -145,6 +149,7 @@ class Report:
         max_cost_ratio: float | None = None,
         min_slice_retention: float | None = None,
         every_slice_shown: bool = False,
+        min_gain: float | None = None,
     ) -> Verdict:
         """Pass only a student that is good enough beyond reasonable doubt. What could not be measured is missed.
 
@@ -157,6 +162,8 @@ class Report:
             min_slice_retention: What no slice may be shown to fall short of; the chance of calling any slice short that
                 is not is at most `alpha`, however many there are. A slice too small to show anything is missed.
             every_slice_shown: Ask more of slices: that each is shown to keep `min_slice_retention`.
+            min_gain: What the student must be shown to score above the base, in mean score: 0 for no worse, -0.02 for at most
+                two points worse. Missed where no base was asked.
 
         Returns:
             The verdict, which has passed.
@@ -172,6 +179,7 @@ class Report:
             max_cost_ratio=max_cost_ratio,
             min_slice_retention=min_slice_retention,
             every_slice_shown=every_slice_shown,
+            min_gain=min_gain,
         )
         verdict.enforce()
         return verdict

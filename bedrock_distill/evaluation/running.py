@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from bedrock_distill.clock import Clock, SystemClock
-from bedrock_distill.errors import SpecError
 from bedrock_distill.evaluation.asking import Asking, OnProgress
 from bedrock_distill.evaluation.cache import AnswerCache
 from bedrock_distill.evaluation.fields import score_fields
 from bedrock_distill.evaluation.judging import Judge
 from bedrock_distill.evaluation.labels import classify
 from bedrock_distill.evaluation.metrics import METRICS, Metric, ScorerChoice, choose_scorers, mostly_json
-from bedrock_distill.evaluation.overlap import Overlap, find_overlap, refuse_overlap
+from bedrock_distill.evaluation.preparing import overlap_of, package_version, precision_of
 from bedrock_distill.evaluation.report import Method, Report, summaries
-from bedrock_distill.evaluation.scoring import Precision, compared, mean_estimate, retention_seed, score
+from bedrock_distill.evaluation.scoring import compared, labelled_places, mean_estimate, retention_seed, score
 from bedrock_distill.evaluation.slices import SliceChoice, score_slices, slice_task
 from bedrock_distill.evaluation.tasks import EvaluationData, Task, load_task
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_distill.evaluation.answers import Answers, ChatTarget
     from bedrock_distill.evaluation.costs import Prices
     from bedrock_distill.evaluation.judging import JudgeSummary
-    from bedrock_distill.evaluation.scoring import MetricResult, Texts
+    from bedrock_distill.evaluation.scoring import MetricResult, Precision, Texts
 
 __all__ = ["OnProgress", "evaluate"]
 
@@ -109,11 +107,13 @@ def evaluate(
         AccessDeniedError: If a side may not be asked.
         NotFoundError: If a side does not exist.
     """
-    precision = _precision(confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries)
+    precision = precision_of(
+        confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries
+    )
     _rehearse(metrics)
     task = load_task(data, limit=limit)
     slicings = slice_task(task, slices)
-    overlap = _overlap(task, training, allowed=allow_overlap)
+    overlap = overlap_of(task, training, allowed=allow_overlap)
     clock = clock or SystemClock()
     with ExitStack() as held:
         if cache is not None and not isinstance(cache, AnswerCache):
@@ -176,15 +176,16 @@ def evaluate(
             temperature=temperature,
             concurrency=concurrency,
             made_at=clock.now(),
-            version=_version(),
+            version=package_version(),
         ),
         precision=precision,
         slices=score_slices(
             slicings,
             scored[0],
             # A judge compares with the teacher directly, on all prompts.
-            references=task.references if scored[0].basis == "references" else (None,) * len(task.prompts),
-            teacher=texts["teacher"],
+            places=labelled_places(task.references, texts["teacher"])
+            if scored[0].basis == "references"
+            else range(len(task.prompts)),
             precision=precision,
         ),
         overlap=overlap,
@@ -248,36 +249,3 @@ def _scored(
         base=scores.get("base"),
         precision=precision,
     )
-
-
-def _overlap(task: Task, training: EvaluationData | None, *, allowed: bool) -> Overlap | None:
-    """Look for prompts that were trained on, and refuse them unless they are allowed."""
-    if training is None:
-        return None
-    overlap = find_overlap(task, training)
-    if not allowed:
-        refuse_overlap(overlap, task.source)
-    return overlap
-
-
-def _precision(
-    confidence: float, resamples: int, seed: int, *, concurrency: int, limit: int | None, retries: int
-) -> Precision:
-    rules = (
-        ("confidence", confidence, 0 < confidence < 1, "between 0 and 1, such as 0.95"),
-        ("resamples", resamples, resamples >= 1000, "at least 1000: fewer do not reach into the tails"),
-        ("concurrency", concurrency, concurrency >= 1, "at least 1"),
-        ("retries", retries, retries >= 0, "0 or more"),
-        ("limit", limit, limit is None or limit >= 1, "at least 1"),
-    )
-    for field, value, holds, rule in rules:
-        if not holds:
-            raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
-    return Precision(confidence=confidence, resamples=resamples, seed=seed)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("bedrock-distill")
-    except metadata.PackageNotFoundError:  # a checkout on the path that nobody installed
-        return "unknown"

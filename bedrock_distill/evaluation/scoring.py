@@ -6,10 +6,11 @@ reference, so that the teacher scores 1 and retention is the student's agreement
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bedrock_distill.evaluation.metrics import Metric, score_all
+from bedrock_distill.evaluation.noninferiority import difference_lower_bound
 from bedrock_distill.evaluation.resampling import percentile_bound, percentile_interval, resampled_ratios
 from bedrock_distill.evaluation.statistics import (
     Estimate,
@@ -20,6 +21,9 @@ from bedrock_distill.evaluation.statistics import (
     wilson_interval,
 )
 
+if TYPE_CHECKING:
+    from bedrock_distill.evaluation.grading import Grades
+
 __all__ = [
     "Basis",
     "Comparison",
@@ -29,15 +33,18 @@ __all__ = [
     "SideScores",
     "Texts",
     "compared",
+    "gain_lower_bound",
     "labelled_places",
     "mean_estimate",
+    "paired_tests",
     "retention_estimate",
     "retention_seed",
     "score",
+    "seed_of",
 ]
 
-Basis: TypeAlias = Literal["references", "agreement"]
-"""What retention rests on."""
+Basis: TypeAlias = Literal["references", "agreement", "grades"]
+"""What retention rests on: scores against the references, against the teacher's answers, or scores that somebody else gave."""
 
 Texts: TypeAlias = tuple[str | None, ...]
 """One side's answers; None where a call failed."""
@@ -133,6 +140,13 @@ class MetricResult:
     """The teacher's own score against the references, where there are any."""
     comparisons: tuple[Comparison, ...]
     """Only where every score is 0 or 1."""
+    grades: Grades | None = field(default=None, repr=False)
+    """Where the basis is `grades`: the scores as they were given."""
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the teacher has a score of its own, that the student's is compared with."""
+        return self.basis != "agreement"
 
 
 def score(
@@ -164,7 +178,7 @@ def score(
 
     def side(name: str, texts: Texts) -> SideScores:
         by_prompt = score_all(metric, texts, teacher)
-        seed = _seed(precision, metric.name, name)
+        seed = seed_of(precision, metric.name, name)
         agreement = mean_estimate(by_prompt, precision, seed)
         if teacher_scores is None:
             paired = Paired(by_prompt, (1.0,) * len(by_prompt))
@@ -190,8 +204,8 @@ def score(
         base=untrained,
         teacher=None
         if teacher_scores is None
-        else mean_estimate(teacher_scores, precision, _seed(precision, metric.name, "teacher")),
-        comparisons=tuple(_comparisons(scored, untrained, labelled=bool(labelled))),
+        else mean_estimate(teacher_scores, precision, seed_of(precision, metric.name, "teacher")),
+        comparisons=tuple(paired_tests(scored, untrained, labelled=bool(labelled))),
     )
 
 
@@ -214,7 +228,7 @@ def compared(
     """
 
     def side(of: str, scores: tuple[float, ...]) -> SideScores:
-        rate = mean_estimate(scores, precision, _seed(precision, name, of))
+        rate = mean_estimate(scores, precision, seed_of(precision, name, of))
         paired = Paired(scores, (1.0,) * len(scores))
         return SideScores(agreement=rate, reference=None, retention=rate, paired=paired, by_prompt=scores)
 
@@ -227,6 +241,23 @@ def compared(
         teacher=None,
         comparisons=(),
     )
+
+
+def gain_lower_bound(
+    first: tuple[float, ...], second: tuple[float, ...], alpha: float, precision: Precision, seed: str
+) -> float:
+    """The one-sided lower confidence bound of one side's mean score less another's on the same prompts.
+
+    Tango's score test for scores of 0 and 1, the percentile bootstrap for others.
+    """
+    if _binary(first) and _binary(second):
+        return difference_lower_bound(PairCounts.of(first, second), alpha)
+    gains = tuple(own - other for own, other in zip(first, second, strict=True))
+    if len(set(gains)) == 1:
+        # As with retention: a share of the prompts might be different, and lose everything, and not be among these.
+        seen = alpha ** (1 / len(gains))
+        return float(gains[0] * seen - (1 - seen))
+    return percentile_bound(resampled_ratios(gains, None, precision.resamples, seed=seed), alpha)
 
 
 def labelled_places(references: Texts, teacher: Texts) -> list[int]:
@@ -250,10 +281,11 @@ def retention_estimate(paired: Paired, precision: Precision, seed: str) -> Estim
 
 def retention_seed(precision: Precision, metric: str) -> str:
     """The seed of the student's intervals, so that a later bound rests on the same resamples."""
-    return _seed(precision, metric, "student")
+    return seed_of(precision, metric, "student")
 
 
-def _seed(precision: Precision, metric: str, side: str) -> str:
+def seed_of(precision: Precision, metric: str, side: str) -> str:
+    """The seed of one side's intervals by one metric."""
     # A seed of its own for each estimate: adding a metric or a side changes no other interval.
     return f"{precision.seed}:{metric}:{side}"
 
@@ -302,7 +334,8 @@ def _score_interval(counts: PairCounts, confidence: float) -> tuple[float, float
     return 0.0, most / wilson_interval(of_teacher, counts.n, confidence)[0]
 
 
-def _comparisons(student: SideScores, base: SideScores | None, *, labelled: bool) -> list[Comparison]:
+def paired_tests(student: SideScores, base: SideScores | None, *, labelled: bool) -> list[Comparison]:
+    """McNemar's test of the student against the teacher and the base, where every score is 0 or 1."""
     found = []
     against: Literal["references", "teacher"] = "references" if labelled else "teacher"
     if labelled and student.paired.binary:

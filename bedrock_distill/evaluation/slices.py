@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bedrock_distill.errors import SpecError
 from bedrock_distill.evaluation.metrics import parse_json
-from bedrock_distill.evaluation.scoring import Paired, labelled_places, retention_estimate
+from bedrock_distill.evaluation.scoring import Paired, retention_estimate
 
 if TYPE_CHECKING:
-    from bedrock_distill.evaluation.scoring import MetricResult, Precision, Texts
+    from bedrock_distill.evaluation.scoring import MetricResult, Precision
     from bedrock_distill.evaluation.statistics import Estimate
     from bedrock_distill.evaluation.tasks import Task
     from bedrock_distill.records.schema import Record
@@ -172,8 +172,7 @@ def score_slices(
     slicings: Sequence[Slicing],
     metric: MetricResult,
     *,
-    references: Texts,
-    teacher: Texts,
+    places: Sequence[int],
     precision: Precision,
 ) -> tuple[SliceResult, ...]:
     """Retention of every slice, those of one field together, the largest first.
@@ -181,11 +180,9 @@ def score_slices(
     Args:
         slicings: How the prompts are divided.
         metric: The metric that decides.
-        references: Golden completions, None where a prompt has none.
-        teacher: The teacher's answers.
+        places: Places of the prompts that the metric's retention rests on, in the order of its scores.
         precision: How intervals are found.
     """
-    places = labelled_places(references, teacher) or range(len(references))
     found = []
     for slicing in slicings:
         members: dict[str, list[int]] = {value: [] for value in slicing.values}

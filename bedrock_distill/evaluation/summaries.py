@@ -51,7 +51,9 @@ class SideSummary:
     cost_usd: float | None
     """What the answers cost, each counted once whenever it was asked; None where the price is unknown."""
     spent_usd: float | None
-    """What this run spent on them: nothing for those from the cache."""
+    """What this run spent on them: nothing for those from the cache, nor for those that were recorded."""
+    recorded: bool = False
+    """Whether the answers were recorded before: they have no latencies, and this run's settings had no part in them."""
 
     @property
     def failed(self) -> int:
@@ -86,7 +88,7 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
     texts = [text for text in answers.texts if text is not None]
     latencies = sorted(answer.latency_s for answer in answers.answers if answer.latency_s is not None)
     begun = sorted(answer.first_token_s for answer in answers.answers if answer.first_token_s is not None)
-    afresh = [answer for answer in answers.answers if not answer.cached]
+    afresh = [answer for answer in answers.answers if not (answer.cached or answers.recorded)]
     input_tokens = sum(answer.input_tokens for answer in answers.answers)
     output_tokens = sum(answer.output_tokens for answer in answers.answers)
     return SideSummary(
@@ -104,7 +106,7 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
         first_token_p50_s=quantile(begun, 0.5) if begun else None,
         first_token_p95_s=quantile(begun, 0.95) if begun else None,
         refusals=sum(map(is_refusal, texts)),
-        cached=len(answers.answers) - len(afresh),
+        cached=sum(answer.cached for answer in answers.answers),
         seconds=answers.seconds,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -114,4 +116,5 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
         else price.cost_usd(
             sum(answer.input_tokens for answer in afresh), sum(answer.output_tokens for answer in afresh)
         ),
+        recorded=answers.recorded,
     )

@@ -8,19 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
-import msgspec
-
-from bedrock_distill.errors import DataError, Offence, SpecError
-from bedrock_distill.records.lines import read_lines
-from bedrock_distill.records.reading import records_in
+from bedrock_distill.errors import DataError, SpecError
+from bedrock_distill.records.requests import read_requests
 from bedrock_distill.records.schema import Record
 
-__all__ = ["METADATA_KEY", "EvaluationData", "HasPath", "Task", "load_task", "records_of"]
-
-METADATA_KEY: Final = "requestMetadata"
-"""Key of a line that holds what is known of the request, named as in invocation logs; training data must not have it."""
+__all__ = ["EvaluationData", "HasPath", "Task", "load_task", "records_of"]
 
 
 @runtime_checkable
@@ -97,14 +91,6 @@ def records_of(data: EvaluationData) -> tuple[str, Iterator[Record]]:
     return source, (record for record, _ in items)
 
 
-class _Line(Record, frozen=True, kw_only=True):
-    """A record that may say what is known of its request."""
-
-    metadata: dict[str, str] = msgspec.field(default_factory=dict, name=METADATA_KEY)
-
-
-_decode = msgspec.json.Decoder(_Line).decode
-
 _Items: TypeAlias = Iterable[tuple[Record, Mapping[str, str]]]
 
 
@@ -117,40 +103,8 @@ def _open(data: EvaluationData) -> tuple[str, _Items]:
                 field="data",
                 value=path,
             )
-        return Path(path).name, _lines_of(path)
+        return Path(path).name, read_requests(path)
     if isinstance(data, HasPath):
         return _open(data.path)
     records = (item if isinstance(item, Record) else Record.of(item) for item in data)
     return "records in memory", ((record, {}) for record in records)
-
-
-def _lines_of(path: str) -> Iterator[tuple[Record, Mapping[str, str]]]:
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            found = _decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            yield from ((record, {}) for record in _explained(line, number, path))
-        else:
-            record = Record(schema_version=found.schema_version, system=found.system, messages=found.messages)
-            yield record, found.metadata
-
-
-def _explained(line: bytes, number: int, path: str) -> Iterator[Record]:
-    """Read the line as the records' own reader does, which says best what is wrong with it."""
-    try:
-        fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        metadata = fields.pop(METADATA_KEY, msgspec.Raw(b"{}"))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        metadata = msgspec.Raw(b"{}")
-    else:
-        line = msgspec.json.encode(fields)
-    try:
-        msgspec.json.decode(metadata, type=dict[str, str])
-    except msgspec.MsgspecError as error:
-        reason = f"must be an object of texts, as Bedrock takes request metadata: {error}"
-        offence = Offence(path, number, METADATA_KEY, reason, "wrong-type")
-        raise DataError(f"Could not read evaluation data. {offence}.", offences=(offence,)) from error
-    blank = [b""] * (number - 1)  # so that it counts as this file's line
-    return records_in([*blank, line], path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import GateFailedError, SpecError
 from bedrock_distill.evaluation.guards import Guard, guard_slices
 from bedrock_distill.evaluation.judging import MOST_UNINFORMATIVE
-from bedrock_distill.evaluation.scoring import retention_seed
+from bedrock_distill.evaluation.scoring import gain_lower_bound, retention_seed
 
 if TYPE_CHECKING:
     from bedrock_distill.evaluation.report import Report
@@ -91,6 +92,7 @@ def judge(
     max_cost_ratio: float | None,
     min_slice_retention: float | None,
     every_slice_shown: bool,
+    min_gain: float | None = None,
 ) -> Verdict:
     """Hold a report against the criteria. What could not be measured is missed.
 
@@ -102,6 +104,7 @@ def judge(
         max_cost_ratio: Most that an answer of the student may cost, in answers of the teacher.
         min_slice_retention: What no slice may be shown to fall short of.
         every_slice_shown: Ask more: that every slice is shown to keep it.
+        min_gain: What the student must be shown to score above the base, in mean score.
 
     Raises:
         SpecError: If a criterion makes no sense.
@@ -112,6 +115,7 @@ def judge(
         max_failed_share=max_failed_share,
         max_cost_ratio=max_cost_ratio,
         min_slice_retention=min_slice_retention,
+        min_gain=min_gain,
     )
     metric = report.metric
     bound = metric.student.paired.lower_bound(
@@ -121,6 +125,8 @@ def judge(
     guards: tuple[Guard, ...] = ()
     if min_retention is not None:
         criteria.append(_retention(report, bound, min_retention, alpha))
+    if min_gain is not None:
+        criteria.append(_gain(report, min_gain, alpha))
     if min_slice_retention is not None and report.slices:
         guards = guard_slices(report.slices, floor=min_slice_retention, alpha=alpha)
         criteria += _slices(
@@ -131,6 +137,7 @@ def judge(
     if max_cost_ratio is not None:
         criteria.append(_cost(report, max_cost_ratio))
     criteria += [_failed(report, side, max_failed_share) for side in ("student", "teacher")]
+    criteria += _scores_there(report, max_failed_share)
     criteria += _judge_believed(report)
     return Verdict(
         student=report.sides["student"].name,
@@ -151,6 +158,7 @@ def _check(
     max_failed_share: float,
     max_cost_ratio: float | None,
     min_slice_retention: float | None,
+    min_gain: float | None,
 ) -> None:
     rules = (
         ("min_retention", min_retention, _positive(min_retention), "above 0, such as 0.9"),
@@ -158,6 +166,7 @@ def _check(
         ("max_failed_share", max_failed_share, 0 <= max_failed_share <= 1, "a share from 0 to 1"),
         ("max_cost_ratio", max_cost_ratio, _positive(max_cost_ratio), "above 0, such as 0.3"),
         ("min_slice_retention", min_slice_retention, _positive(min_slice_retention), "above 0, such as 0.8"),
+        ("min_gain", min_gain, min_gain is None or -1 < min_gain < 1, "between -1 and 1, such as 0 or -0.02"),
     )
     for field, value, holds, rule in rules:
         if not holds:
@@ -184,6 +193,27 @@ def _retention(report: Report, bound: float | None, min_retention: float, alpha:
     )
     advice = "" if passed else " " + _advice(report, value, min_retention, alpha)
     return Criterion(name="retention", passed=passed, text=figures + advice)
+
+
+def _gain(report: Report, least: float, alpha: float) -> Criterion:
+    metric = report.metric
+    if metric.base is None:
+        text = "A gain over the base was asked for, and no base was asked: give one (base=, --base)."
+        return Criterion(name="gain", passed=False, text=text)
+    bound = gain_lower_bound(
+        metric.student.paired.side,
+        metric.base.paired.side,
+        alpha,
+        report.precision,
+        f"{retention_seed(report.precision, metric.name)}:gain",
+    )
+    own, other = (fmean(side.paired.side) for side in (metric.student, metric.base))
+    return Criterion(
+        name="gain",
+        passed=bound >= least,
+        text=f"The student scores {own:.2%} and the base {other:.2%}, so it gains at least {bound:+.2%} at alpha {alpha:g} "
+        f"({own - other:+.2%} measured on {len(metric.student.paired.side)} prompts); {least:+.2%} was asked for.",
+    )
 
 
 def _advice(report: Report, value: float, min_retention: float, alpha: float) -> str:
@@ -284,6 +314,22 @@ def _judge_believed(report: Report) -> list[Criterion]:
         )
         for said in report.judges
         if said.metric == report.metric.name and said.side == "student"
+    ]
+
+
+def _scores_there(report: Report, max_failed_share: float) -> list[Criterion]:
+    """Where somebody else scored, that scores are there: what was not measured must not pass."""
+    grades, n = report.metric.grades, len(report.task.prompts)
+    if grades is None:
+        return []
+    return [
+        Criterion(
+            name=f"{side} scores",
+            passed=grades.missing(side) <= max_failed_share * n,
+            text=f"{grades.missing(side)} of {n} answers of the {side} have no {report.metric.name} "
+            f"({grades.missing(side) / n:.1%}); at most {max_failed_share:.1%} may.",
+        )
+        for side in ("student", "teacher")
     ]
 
 

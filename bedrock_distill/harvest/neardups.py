@@ -124,25 +124,25 @@ class NearDuplicates:
         self,
         receipts: Sequence[Receipt],
         keys: Sequence[Path],
-        spans: Iterable[Iterable[Span]],
+        flags: Iterable[bytes],
         tally: Tally,
-    ) -> tuple[int, Iterator[Iterable[Span]]]:
-        """Of what is to be copied of each shard, leave out near-duplicates of what comes before.
+    ) -> Iterator[bytes]:
+        """Of the lines of each shard that are to be kept, leave out near-duplicates of what comes before.
 
         Args:
             receipts: The parts.
             keys: Their `.keys` files.
-            spans: What is to be copied of each.
+            flags: A byte for each line of each shard: 1 if it is to be kept, else 0.
             tally: Counts what is left out.
 
         Returns:
-            How many records are kept, and each shard's spans.
+            The flags without near-duplicates.
         """
         entries = [np.fromfile(path, _ENTRY) for path in keys]
-        kept = [_flags(each, shard) for each, shard in zip(entries, spans, strict=True)]
+        kept = [np.frombuffer(each, np.bool_) for each in flags]
         left = self._first_of_each(receipts, entries, kept)
         _add(tally, _count(kept) - _count(left))
-        return _count(left), map(_spans, entries, left)
+        return (each.tobytes() for each in left)
 
     def take(self, receipts: Iterable[Receipt], out: Path, most: int) -> tuple[Tally, int, int]:
         """Write the first records, in order, without repeats and near-duplicates, until there are enough.
@@ -268,14 +268,6 @@ def _up_to(most: int, flags: Iterable[Flags]) -> list[Flags]:
         some.append(each & (before + np.cumsum(each) <= most))
         before += int(np.count_nonzero(each))
     return some
-
-
-def _flags(entries: Entries, spans: Iterable[Span]) -> Flags:
-    """Which lines are in the spans."""
-    begins = np.cumsum(entries["length"], dtype=np.int64) - entries["length"]
-    edges = np.array(list(spans), np.int64).reshape(-1)
-    inside: Flags = np.searchsorted(edges, begins, side="right") % 2 == 1
-    return inside
 
 
 def _spans(entries: Entries, flags: Flags) -> Iterator[Span]:

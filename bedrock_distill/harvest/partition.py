@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bedrock_distill.records.logs.scanning import Found
     from bedrock_distill.records.schema import Record
 
-__all__ = ["KEY_BYTES", "do_part", "found_in"]
+__all__ = ["KEY_BYTES", "do_part", "found_in", "lines_of_each"]
 
 KEY_BYTES = 20
 """An entry of a `.keys` file: the 16-byte hash of the prompt, and the line's length as four bytes, little-endian."""
@@ -79,10 +79,15 @@ def found_in(
 ) -> Iterator[Found]:
     """Every wanted record of some objects, in their order; what is damaged is reported in the tally."""
     selector = Selector(query)
+    for lines in lines_of_each(source, objects, tally):
+        yield from scan_lines(lines, selector, tally, overflow=source.overflow, predicate=predicate)
+
+
+def lines_of_each(source: LogSource, objects: Iterable[LogObject], tally: Tally) -> Iterator[Iterator[bytes]]:
+    """The lines of each object, with their newlines; what is damaged is reported in the tally."""
     for item, chunks in source.read(objects):
         tally.objects += 1
-        lines = split_lines(_unpacked(chunks, item.name or source.uri, tally), keepends=True)
-        yield from scan_lines(lines, selector, tally, overflow=source.overflow, predicate=predicate)
+        yield split_lines(_unpacked(chunks, item.name or source.uri, tally), keepends=True)
 
 
 def _unpacked(chunks: Iterator[bytes], name: str, tally: Tally) -> Iterator[bytes]:

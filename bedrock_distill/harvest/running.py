@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from bedrock_distill.errors import DataError, SpecError
 from bedrock_distill.harvest.engines.processes import SerialEngine
-from bedrock_distill.harvest.merging import First, copy_spans, distinct_spans, entries_of, kept_spans
+from bedrock_distill.harvest.merging import First, copy_spans, entries_of, kept_spans
 from bedrock_distill.harvest.partition import do_part, found_in
 from bedrock_distill.harvest.parts import Part, in_parts, visit_order
 from bedrock_distill.harvest.place import LocalPlace, open_place
+from bedrock_distill.harvest.repeats import first_flags
 from bedrock_distill.harvest.report import LogCount, LogReport
 from bedrock_distill.harvest.sources import open_source
 from bedrock_distill.records.logs.query import LogQuery
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from bedrock_distill.aws.clients import Clients
     from bedrock_distill.harvest.engines.processes import Engine
-    from bedrock_distill.harvest.merging import Span
     from bedrock_distill.harvest.neardups import NearDuplicates
     from bedrock_distill.harvest.parts import Receipt
     from bedrock_distill.harvest.s3 import S3Place
@@ -175,18 +175,24 @@ def _merge(
     tally = Tally()
     for receipt in receipts:
         tally.add(receipt.tally)
-    records = written = sum(receipt.records for receipt in receipts)
+    records = sum(receipt.records for receipt in receipts)
+    written = 0
     with ExitStack() as stack:
         stream = stack.enter_context(LocalPlace(out.parent).writing(out.name))
-        spans: Iterator[Iterable[Span]] = iter([[(0, receipt.size_bytes)] for receipt in receipts])
-        if distinct and records:
-            paths = [stack.enter_context(place.local(f"{receipt.name}.keys")) for receipt in receipts]
-            written, spans = distinct_spans(paths, records)
-            if near is not None:
-                written, spans = near.leave_out(receipts, paths, spans, tally)
-        for receipt, kept in zip(receipts, spans, strict=True):
+        if not distinct:
+            for receipt in receipts:
+                with place.local(f"{receipt.name}.jsonl") as shard:
+                    copy_spans(shard, [(0, receipt.size_bytes)], stream)
+            return tally, records, 0
+        paths = [stack.enter_context(place.local(f"{receipt.name}.keys")) for receipt in receipts]
+        flags = first_flags(paths, out.parent)
+        if near is not None:
+            flags = near.leave_out(receipts, paths, flags, tally)
+        for receipt, path, kept in zip(receipts, paths, flags, strict=True):
+            written += kept.count(1)
+            lengths = (length for _, length in entries_of(path))
             with place.local(f"{receipt.name}.jsonl") as shard:
-                copy_spans(shard, kept, stream)
+                copy_spans(shard, kept_spans(zip(lengths, kept, strict=True)), stream)
     return tally, written, records - written - tally.skipped.get("near-duplicate", 0)
 
 

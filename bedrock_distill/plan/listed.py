@@ -60,6 +60,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """States in which the plan can go on; empty for any."""
     same: dict[str, str] = {}
     """Members of the item that must have these values for the resource to be this plan's own."""
+    contains: str = ""
+    """The listing's parameter that takes a part of the name; empty where it has none, and all are looked through."""
 
 
 class CreateListed(msgspec.Struct, frozen=True, kw_only=True, tag="create-listed"):

@@ -20,7 +20,17 @@ PLAN_VERSION = 1
 """Version of the JSON form."""
 
 Kind = Literal[
-    "distillation", "deployment", "provisioned", "import", "copy", "endpoint", "scaling", "logging", "harvest"
+    "distillation",
+    "deployment",
+    "provisioned",
+    "import",
+    "copy",
+    "endpoint",
+    "scaling",
+    "logging",
+    "harvest",
+    "batch",
+    "evaluation",
 ]
 """What a plan is about."""
 

@@ -13,6 +13,7 @@ import msgspec
 from bedrock_distill.plan.configure import Configure, LookAt, Ready, Undo
 from bedrock_distill.plan.folder import FolderFile, StageFolder
 from bedrock_distill.plan.listed import CreateListed, Listing, StageText, size_in_words
+from bedrock_distill.plan.requests import RequestForm, StageRequests
 from bedrock_distill.plan.settings import PutSetting, Setting
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "Lookup",
     "PutSetting",
     "Ready",
+    "RequestForm",
     "Setting",
     "StageFile",
     "StageFolder",
+    "StageRequests",
     "StageText",
     "Step",
     "Undo",
@@ -165,6 +168,7 @@ class WaitFor(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
 
 Step: TypeAlias = (
     StageFile
+    | StageRequests
     | StageText
     | StageFolder
     | EnsureRole

@@ -5,6 +5,7 @@ snapshot is taken beside it, with reads only. A handle is what runs in AWS, name
 tomorrow, from another machine.
 """
 
+from bedrock_distill.resources.batch import BatchAnswer, BatchInference, BatchJob, BatchStatus
 from bedrock_distill.resources.custom_model import CustomModel
 from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import Deployment, DeploymentStatus, OnDemandDeployment
@@ -23,6 +24,13 @@ from bedrock_distill.resources.endpoint import (
     Rollout,
     Scaling,
     TensorRTLLM,
+)
+from bedrock_distill.resources.evaluation_job import (
+    BedrockEvaluation,
+    CustomMetric,
+    EvaluationJob,
+    EvaluationResult,
+    EvaluationStatus,
 )
 from bedrock_distill.resources.invocation_logging import (
     CloudWatchLogs,
@@ -43,8 +51,14 @@ __all__ = [
     "TGI",
     "VLLM",
     "AsyncInference",
+    "BatchAnswer",
+    "BatchInference",
+    "BatchJob",
+    "BatchStatus",
+    "BedrockEvaluation",
     "CloudWatchLogs",
     "CopyStatus",
+    "CustomMetric",
     "CustomModel",
     "Deployment",
     "DeploymentStatus",
@@ -52,6 +66,9 @@ __all__ = [
     "DistillationJob",
     "Endpoint",
     "EndpointStatus",
+    "EvaluationJob",
+    "EvaluationResult",
+    "EvaluationStatus",
     "HarvestApplication",
     "HarvestRun",
     "HarvestStatus",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from bedrock_distill.errors import SpecError
+from bedrock_distill.resources.batch import BatchJob
 from bedrock_distill.resources.custom_model import CustomModel
 from bedrock_distill.resources.deployment import Deployment
 from bedrock_distill.resources.emr_application import HarvestApplication
 from bedrock_distill.resources.emr_run import HarvestRun
 from bedrock_distill.resources.endpoint import LiveEndpoint
+from bedrock_distill.resources.evaluation_job import EvaluationJob
 from bedrock_distill.resources.job import DistillationJob
 from bedrock_distill.resources.model_copy import ModelCopyJob
 from bedrock_distill.resources.model_import import ImportedModel, ModelImportJob
@@ -32,6 +34,8 @@ AnyHandle = (
     | LiveEndpoint
     | HarvestRun
     | HarvestApplication
+    | EvaluationJob
+    | BatchJob
 )
 """What has an ARN and can be attached to."""
 
@@ -101,6 +105,8 @@ _NOUNS: dict[type, str] = {
     LiveEndpoint: "an endpoint",
     HarvestRun: "a harvest run",
     HarvestApplication: "an EMR Serverless application",
+    EvaluationJob: "an evaluation job",
+    BatchJob: "a batch inference job",
 }
 """Handle -> what it is, in words, with its article."""
 
@@ -112,6 +118,8 @@ _HANDLES: dict[str, type[AnyHandle]] = {
     "model-import-job": ModelImportJob,
     "imported-model": ImportedModel,
     "model-copy-job": ModelCopyJob,
+    "evaluation-job": EvaluationJob,
+    "model-invocation-job": BatchJob,
     "sagemaker endpoint": LiveEndpoint,
     "emr-serverless jobruns": HarvestRun,
     "emr-serverless applications": HarvestApplication,

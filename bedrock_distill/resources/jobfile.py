@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import SpecError
+from bedrock_distill.resources.batch import BatchInference
 from bedrock_distill.resources.data import InvocationLogs, Prompts
 from bedrock_distill.resources.deployment import OnDemandDeployment
 from bedrock_distill.resources.distillation import Distillation
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
 from bedrock_distill.resources.endpoint import CONTAINERS, Endpoint
+from bedrock_distill.resources.evaluation_job import BedrockEvaluation, CustomMetric
 from bedrock_distill.resources.model_copy import ModelCopy
 from bedrock_distill.resources.model_import import ModelImport
 from bedrock_distill.resources.provisioned import ProvisionedThroughput
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.resources.spec import Spec
 
-__all__ = ["TABLES", "read_job_file"]
+__all__ = ["TABLES", "read_job_file", "read_logs"]
 
 
 def read_job_file(path: str | Path) -> Spec:
@@ -75,7 +77,7 @@ class _Table:
 def _data(value: object, folder: Path) -> Prompts | InvocationLogs:
     """A file of prompts by its path, or a table that names prompts or logs."""
     if isinstance(value, dict) and "source" in value:
-        return _logs(value)
+        return read_logs(value)
     return _prompts(value, folder)
 
 
@@ -92,7 +94,7 @@ def _prompts(data: object, folder: Path) -> Prompts:
     return Prompts(folder / Path(path).expanduser(), **rest)
 
 
-def _logs(data: dict[str, Any]) -> InvocationLogs:
+def read_logs(data: dict[str, Any]) -> InvocationLogs:
     """Logs, with the filter as the request has it, or as tables `where` and `where_not`, joined by `any = true`."""
     from bedrock_distill.resources.log_filters import is_request, joined  # noqa: PLC0415 - it brings what reads logs with it
 
@@ -143,6 +145,17 @@ def _container(value: object, _: Path) -> object:
     return CONTAINERS[kind](**settings)
 
 
+def _custom_metrics(value: object, _: Path) -> object:
+    """Metrics of one's own, each a table."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise SpecError(
+            f"custom_metrics must be tables, as in [[evaluation.custom_metrics]] (got {value!r}).",
+            field="custom_metrics",
+            value=value,
+        )
+    return tuple(CustomMetric(**each) for each in value)
+
+
 TABLES: Mapping[str, _Table] = {
     "distillation": _Table(Distillation, {"data": _data}),
     "deployment": _Table(OnDemandDeployment),
@@ -150,6 +163,8 @@ TABLES: Mapping[str, _Table] = {
     "import": _Table(ModelImport, {"model": _model}),
     "copy": _Table(ModelCopy),
     "endpoint": _Table(Endpoint, {"model": _model, "container": _container}),
+    "batch": _Table(BatchInference, {"data": _prompts}),
     "harvest": _Table(ServerlessHarvest),
+    "evaluation": _Table(BedrockEvaluation, {"data": _prompts, "custom_metrics": _custom_metrics}),
 }
 """Name of a table -> what it describes."""

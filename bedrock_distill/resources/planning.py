@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import SpecError
+from bedrock_distill.resources.batch import BatchInference, plan_batch_in
 from bedrock_distill.resources.deployment import OnDemandDeployment
 from bedrock_distill.resources.deployment_plan import plan_deployment_in
 from bedrock_distill.resources.distillation import Distillation, plan_distillation
 from bedrock_distill.resources.emr_harvest import ServerlessHarvest
 from bedrock_distill.resources.emr_plan import plan_harvest_in
 from bedrock_distill.resources.endpoint import Endpoint, plan_endpoint_in
+from bedrock_distill.resources.evaluation_job import BedrockEvaluation, plan_evaluation_in
 from bedrock_distill.resources.invocation_logging import InvocationLogging, LoggingOff, LoggingRestored
 from bedrock_distill.resources.log_delivery import LogDelivery
 from bedrock_distill.resources.model_copy import ModelCopy, plan_copy_in
@@ -71,6 +73,8 @@ _PLANNERS: dict[type[Spec], Callable[[Any, Clients, Catalog], Plan]] = {
     ModelCopy: plan_copy_in,
     Endpoint: plan_endpoint_in,
     ServerlessHarvest: plan_harvest_in,
+    BedrockEvaluation: plan_evaluation_in,
+    BatchInference: plan_batch_in,
     InvocationLogging: _logging,
     LoggingOff: _logging,
     LoggingRestored: _logging,

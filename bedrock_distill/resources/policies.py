@@ -49,6 +49,7 @@ def job_policy(
     vpc: Mapping[str, Sequence[str]] | None = None,
     region: str = "",
     account_id: str = "",
+    job: str = "model-customization-job",
 ) -> Document:
     """What the role may do.
 
@@ -63,6 +64,7 @@ def job_policy(
         vpc: `subnet_ids` and `security_group_ids` where the job runs in a VPC.
         region: For the VPC's ARNs.
         account_id: For the VPC's ARNs.
+        job: Resource type of the job, for the VPC's network interfaces.
     """
     bucket = f"arn:{partition}:s3:::"
     folder = training.key.rpartition("/")[0]
@@ -118,7 +120,7 @@ def job_policy(
             }
         )
     if vpc:
-        statements += _vpc_statements(vpc, partition, region, account_id, _CUSTOMIZATION)
+        statements += _vpc_statements(vpc, partition, region, account_id, job)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -163,7 +165,7 @@ def import_policy(
             {"Sid": "UseKeys", "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": list(kms_key_arns)}
         )
     if vpc:
-        statements += _vpc_statements(vpc, partition, region, account_id, _IMPORT)
+        statements += _vpc_statements(vpc, partition, region, account_id, "model-import-job")
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -177,15 +179,18 @@ def profile_resources(
     )
 
 
-_CUSTOMIZATION = ("model-customization-job", "BedrockModelCustomizationJobArn")
-_IMPORT = ("model-import-job", "BedrockModelImportJobArn")
-"""A kind of job: its resource type, and the tag with which it marks the network interfaces that it makes."""
+_TAGS: Mapping[str, str] = {
+    "model-customization-job": "BedrockModelCustomizationJobArn",
+    "model-import-job": "BedrockModelImportJobArn",
+    "model-invocation-job": "BedrockModelInvocationJobArn",
+}
+"""A job's resource type -> the tag with which it marks the network interfaces that it makes. The last is not verified."""
 
 
 def _vpc_statements(
-    vpc: Mapping[str, Sequence[str]], partition: str, region: str, account_id: str, kind: tuple[str, str]
+    vpc: Mapping[str, Sequence[str]], partition: str, region: str, account_id: str, resource: str
 ) -> list[Document]:
-    resource, tag = kind
+    tag = _TAGS[resource]
     ec2 = f"arn:{partition}:ec2:{region}:{account_id}:"
     job = f"arn:{partition}:bedrock:{region}:{account_id}:{resource}/*"
     interfaces = [f"{ec2}network-interface/*"]

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from bedrock_distill.resources.distillation import Distillation
     from bedrock_distill.uris import S3Uri
 
-__all__ = ["FoundPrompts", "LiveModel", "Place", "Survey", "callable_id", "staged_uri", "survey"]
+__all__ = [
+    "FoundPrompts",
+    "LiveModel",
+    "Place",
+    "Survey",
+    "callable_id",
+    "staged_name",
+    "staged_uri",
+    "survey",
+]
 
 _UNSAFE = re.compile(r"[^-_.a-zA-Z0-9]+")
 """What an S3 URI in a customization job may not hold (and some it may, for plain names)."""
@@ -222,8 +231,12 @@ def _prompts(
 def staged_uri(spec: Distillation, file_name: str, digest: FileDigest) -> S3Uri:
     """Where a spec's file is staged."""
     # The digest in the key makes the content findable by its name, and keeps two versions of a file apart.
-    name = _UNSAFE.sub("-", file_name).strip("-.") or "prompts.jsonl"
-    return spec.output_uri / "staged" / f"{digest.sha256[:16]}-{name}"
+    return spec.output_uri / "staged" / f"{digest.sha256[:16]}-{staged_name(file_name)}"
+
+
+def staged_name(file_name: str) -> str:
+    """A file's name as an S3 URI in a request may hold it."""
+    return _UNSAFE.sub("-", file_name).strip("-.") or "prompts.jsonl"
 
 
 def _model_name_taken(clients: Clients, name: str | None) -> bool:

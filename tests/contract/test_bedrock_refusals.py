@@ -22,6 +22,10 @@ open_stage, ACCOUNT, TEACHER, STUDENT = (
 
 _serving = runpy.run_path(str(Path(__file__).parent / "serving_refusals.py"))
 
+_batch = runpy.run_path(str(Path(__file__).parent / "batch_refusals.py"))
+
+_evaluation = runpy.run_path(str(Path(__file__).parent / "evaluation_refusals.py"))
+
 INVALID, ABSENT, CONFLICT = "ValidationException", "ResourceNotFoundException", "ConflictException"
 NO_MODEL = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model/{STUDENT}/abcdefghijkl"
 NO_JOB = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-customization-job/{STUDENT}/abcdefghijkl"
@@ -362,6 +366,8 @@ TABLE = [
         ({"resourceARN": "{job}"}, ABSENT, "", WEST),
     ),
     *[row for operation, table in _serving["tables"](PAGED).items() for row in rows(operation, *table)],
+    *[row for operation, table in _batch["tables"](PAGED, REMOVED).items() for row in rows(operation, *table)],
+    *[row for operation, table in _evaluation["tables"](PAGED, REMOVED).items() for row in rows(operation, *table)],
 ]  # fmt: skip
 
 REFUSES_NOTHING = {"GetModelInvocationLoggingConfiguration", "DeleteModelInvocationLoggingConfiguration"}
@@ -386,6 +392,8 @@ def stage():
             modelDeploymentName="live", modelArn=stage.names["model"], clientRequestToken="known-token"
         )["customModelDeploymentArn"]
         _serving["prepare"](stage)
+        _batch["prepare"](stage)
+        _evaluation["prepare"](stage)
         _make_roles(stage)
         stage.cloud.boto3_session().client("logs").create_log_group(logGroupName="group")
         unchecked = Config(parameter_validation=False)
@@ -468,6 +476,8 @@ def working(stage, operation):
             "UntagResource": {**tagged, "tagKeys": ["k"]},
             "ListTagsForResource": tagged,
             **_serving["working"](stage),
+            **_batch["working"](stage),
+            **_evaluation["working"](stage),
         }.get(operation, {})
     )
 
@@ -539,6 +549,7 @@ def test_refusals_changed_nothing(stage):
     assert len(stage.bedrock.list_imported_models()["modelSummaries"]) == 1
     assert len(stage.bedrock.list_provisioned_model_throughputs()["provisionedModelSummaries"]) == 2
     assert len(stage.clients["process", "us-west-2"].list_model_copy_jobs()["modelCopyJobSummaries"]) == 1
+    assert len(stage.bedrock.list_model_invocation_jobs()["invocationJobSummaries"]) == 1
     assert "loggingConfig" not in stage.bedrock.get_model_invocation_logging_configuration()
     assert stage.bedrock.list_tags_for_resource(resourceARN=stage.names["job"])["tags"] == []
 

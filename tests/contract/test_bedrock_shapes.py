@@ -16,9 +16,13 @@ from bedrock_distill.catalog import load_catalog
 from bedrock_distill.local.services.bedrock import Bedrock, arns
 from bedrock_distill.local.services.bedrock.foundation_models import FoundationModels
 from bedrock_distill.local.students import weights_dir
+from bedrock_distill.local.teachers import FunctionTeacher
 
 _stage = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "bedrock_stage.py"))
-open_stage, StubTrainer, ACCOUNT = (_stage[name] for name in ("open_stage", "StubTrainer", "ACCOUNT"))
+open_stage, StubTrainer, ACCOUNT, TEACHER = (
+    _stage[name] for name in ("open_stage", "StubTrainer", "ACCOUNT", "TEACHER")
+)
+_evaluation = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "evaluation_stage.py"))
 MODEL = botocore.session.get_session().get_service_model("bedrock")
 PYTHON = {
     "structure": dict,
@@ -27,6 +31,7 @@ PYTHON = {
     "string": str,
     "boolean": bool,
     "integer": int,
+    "long": int,
     "float": (int, float),
     "timestamp": datetime,
 }
@@ -160,6 +165,8 @@ def tour(stage, trainer):
     walk_provisioned(stage, model, tuned, tags)
     walk_copies(stage, model, tags)
     walk_imports(stage, key, tags)
+    walk_batches(stage, key, tags)
+    walk_evaluations(stage, key, tags)
     bedrock.delete_custom_model_deployment(customModelDeploymentIdentifier="live")
     bedrock.delete_custom_model(modelIdentifier="full-model")
 
@@ -232,6 +239,64 @@ def walk_imports(stage, key, tags):
     bedrock.delete_imported_model(modelIdentifier="brought-model")
 
 
+def walk_batches(stage, key, tags):
+    """A job in each of its states: whole, too short, stopped, never begun, and cut off by the clock in the middle."""
+    bedrock, vpc = stage.bedrock, {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}
+    stage.batcher()
+    stage.batch_input()
+    output = {"s3OutputDataConfig": {"s3Uri": "s3://acme/answers/", "s3EncryptionKeyId": key}}
+    full = {"outputDataConfig": output, "vpcConfig": vpc, "tags": tags, "clientRequestToken": "token"}
+    walk_batch(stage, stage.start_batch(**full))
+    walk_batch(stage, stage.start_batch("late"), at_scheduled=lambda: stage.cloud.clock.sleep(25 * 3600))
+    stopped = stage.start_batch("stopped")
+    bedrock.stop_model_invocation_job(jobIdentifier=stopped)
+    walk_batch(stage, stopped)
+    quick = stage.world.teachers
+    slow = FunctionTeacher(lambda _: stage.cloud.clock.sleep(13 * 3600) or "late")
+    stage.world.teachers = {TEACHER: slow}
+    walk_batch(stage, stage.start_batch("slow"))
+    stage.world.teachers = quick
+    stage.batch_input(99)
+    walk_batch(stage, stage.start_batch("few"))
+    bedrock.list_model_invocation_jobs(maxResults=2)
+
+
+def walk_batch(stage, arn, *, at_scheduled=lambda: None):
+    while True:
+        stage.bedrock.list_model_invocation_jobs()
+        job = stage.bedrock.get_model_invocation_job(jobIdentifier=arn)
+        if job["status"] == "Scheduled":
+            at_scheduled()
+        if "endTime" in job:
+            stage.bedrock.list_model_invocation_jobs()
+            return
+
+
+def walk_evaluations(stage, key, tags):
+    """A job in each of its states, with a judge and without; a list of none; and what is deleted."""
+    bedrock = stage.bedrock
+    bedrock.list_evaluation_jobs()
+    _evaluation["evaluator"](stage)
+    _evaluation["put_dataset"](stage)
+    start = _evaluation["start"]
+    judged = {"metrics": ["Builtin.Correctness"], "task": "Generation", "judge": TEACHER, "jobTags": tags}
+    full = start(stage, "judged", customerEncryptionKeyId=key, jobDescription="For triage", **judged)
+    for _ in range(2):
+        bedrock.get_evaluation_job(jobIdentifier=full)
+    stopped = start(stage, "stopped")
+    bedrock.stop_evaluation_job(jobIdentifier=stopped)
+    _evaluation["put_dataset"](stage, ["no JSON"])
+    arns = [full, stopped, start(stage, "broken")]
+    for _ in range(2):
+        for arn in arns:
+            bedrock.get_evaluation_job(jobIdentifier=arn)
+        bedrock.list_evaluation_jobs(maxResults=2)
+    for arn in arns:
+        bedrock.get_evaluation_job(jobIdentifier=arn)
+    running = start(stage, "running")
+    bedrock.batch_delete_evaluation_job(jobIdentifiers=[full, running])
+
+
 def walk_logging(stage):
     policy = (
         '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"},'
@@ -277,6 +342,9 @@ def test_the_tour_calls_every_operation_and_sees_every_state(kept):
         ("GetProvisionedModelThroughput", {"Failed"}),
         ("GetModelImportJob", set()),
         ("GetModelCopyJob", set()),
+        ("GetModelInvocationJob", set()),
+        # What is deleted is gone at once.
+        ("GetEvaluationJob", {"Deleting"}),
     ):
         modelled = set(MODEL.operation_model(name).output_shape.members["status"].enum)
         assert {answer["status"] for operation, answer in kept if operation == name} == modelled - never
@@ -302,6 +370,8 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
     imported = arns.imported_model_arn(region, ACCOUNT, "0123456789ab")
     import_job = arns.import_job_arn(region, ACCOUNT, "0123456789ab")
     provisioned = arns.provisioned_model_arn(region, ACCOUNT, "0123456789ab")
+    batch = arns.batch_job_arn(region, ACCOUNT, "0123456789ab")
+    evaluation = arns.evaluation_job_arn(region, ACCOUNT, "0123456789ab")
     carried = {
         "ModelCustomizationJobArn": job,
         "ModelCustomizationJobIdentifier": job,
@@ -316,6 +386,10 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
         "ImportedModelIdentifier": imported,
         "ModelImportJobArn": import_job,
         "ModelImportJobIdentifier": import_job,
+        "ModelInvocationJobArn": batch,
+        "EvaluationJobArn": evaluation,
+        "EvaluationJobIdentifier": evaluation,
+        "ModelInvocationJobIdentifier": batch,
         "ProvisionedModelArn": provisioned,
         "ProvisionedModelId": provisioned,
         "ModelCopyJobArn": arns.copy_job_arn(region, ACCOUNT, "0123456789ab"),
@@ -326,7 +400,8 @@ def test_every_arn_fits_every_shape_that_carries_it(base, region):
         found for name, value in carried.items() for found in violations(MODEL.shape_for(name), value, name)
     ]
     for name, value in [("ModelArn", model), ("ModelArn", foundation)] + [
-        ("TaggableResourcesArn", arn) for arn in (job, model, deployment, imported, import_job, provisioned)
+        ("TaggableResourcesArn", arn)
+        for arn in (job, model, deployment, imported, import_job, provisioned, batch, evaluation)
     ]:
         broken += violations(MODEL.shape_for(name), value, name)
     assert not broken

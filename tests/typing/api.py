@@ -34,6 +34,8 @@ report: bd.Report = bd.evaluate(
     student, teacher=session.model("amazon.nova-pro-v1:0"), data=bd.Prompts("heldout.jsonl")
 )
 report.gate(min_retention=0.9, alpha=0.05)
+found: bd.Profile = bd.profile("s3://acme-logs/bedrock", by=("metadata.project",), session=session)
+curve: bd.LearningCurve = bd.learning_curve([bd.Record.of("My invoice is wrong", completion="billing")])
 uri: bd.S3Uri = bd.S3Uri.parse("s3://acme-ml/distill") / "x"
 catalog: bd.Catalog = bd.load_catalog()
 try:

@@ -13,7 +13,7 @@ from bedrock_distill.evaluation.resampling import MAX_DRAWS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bedrock_distill.evaluation.report import Report
+    from bedrock_distill.evaluation.report import Method, Report
     from bedrock_distill.evaluation.summaries import SideSummary
 
 __all__ = ["effort", "fields", "method"]
@@ -21,6 +21,7 @@ __all__ = ["effort", "fields", "method"]
 _RETENTION = {
     "references": "The student's mean score against the references, over the teacher's on the same prompts.",
     "agreement": "There are no references, so that the teacher's answer is the reference: retention is agreement.",
+    "grades": "The student's mean score over the teacher's, on the prompts where the teacher was given one.",
 }
 
 
@@ -35,8 +36,8 @@ def effort(report: Report) -> Markup:
         ("First token, 95th percentile", lambda side: seconds(side.first_token_p95_s)),
         ("Answers from the cache", lambda side: count(side.cached)),
         ("All calls together", lambda side: seconds(side.seconds)),
-        ("Input tokens", lambda side: count(side.input_tokens)),
-        ("Output tokens", lambda side: count(side.output_tokens)),
+        ("Input tokens", lambda side: _tokens(side.input_tokens)),
+        ("Output tokens", lambda side: _tokens(side.output_tokens)),
         ("Cost", lambda side: money(side.cost_usd)),
         ("Answers in JSON", lambda side: percent(side.json_share)),
         ("Refusals", lambda side: count(side.refusals)),
@@ -68,33 +69,40 @@ def effort(report: Report) -> Markup:
             ["", *(SIDES[side] for side in sides)],
             [[label, *(read(report.sides[side]) for side in sides)] for label, read in rows],
         ),
-        element("h3", "Seconds for an answer"),
-        distribution_plot(
-            [
-                Distribution(
-                    SIDES[side],
-                    [each.latency_s for each in given.answers if each.latency_s is not None],
-                    side,
-                )
+        _distribution(
+            "Seconds for an answer",
+            {
+                side: [each.latency_s for each in given.answers if each.latency_s is not None]
                 for side, given in report.answers.items()
-            ],
+            },
             write=seconds,
             title="Distribution of latencies by side",
         ),
-        element("h3", "Output tokens of an answer"),
-        distribution_plot(
-            [
-                Distribution(
-                    SIDES[side],
-                    [float(each.output_tokens) for each in given.answers if not each.failed],
-                    side,
-                )
+        _distribution(
+            "Output tokens of an answer",
+            {
+                side: [float(each.output_tokens) for each in given.answers if not each.failed]
                 for side, given in report.answers.items()
-            ],
+            },
             write=count,
             title="Distribution of output tokens by side",
         ),
     )
+
+
+def _distribution(
+    heading: str, values: dict[str, list[float]], *, write: Callable[[float], str], title: str
+) -> Markup | None:
+    """How numbers are spread, or None where nobody measured any."""
+    if not any(any(found) for found in values.values()):
+        return None
+    shown = [Distribution(SIDES[side], found, side) for side, found in values.items()]
+    return join(element("h3", heading), distribution_plot(shown, write=write, title=title))
+
+
+def _tokens(found: int) -> str:
+    """So many tokens; none at all means that nobody counted them."""
+    return count(found) if found else DASH
 
 
 def _counts(found: dict[str, int]) -> Markup:
@@ -158,10 +166,8 @@ def method(report: Report) -> Markup:
         ),
         ("Training data", _training(report)),
         ("System prompt", _system(report)),
-        (
-            "Asked with",
-            f"max_tokens {how.max_tokens}, temperature {how.temperature}, {how.concurrency} calls at once",
-        ),
+        ("Asked with", _asked_with(how)),
+        *([("Scored by", how.scored_by)] if how.scored_by else []),
         (
             "Metrics",
             element(
@@ -197,6 +203,12 @@ def method(report: Report) -> Markup:
         element("dl", [[element("dt", name), element("dd", text)] for name, text in rows]),
         class_="method",
     )
+
+
+def _asked_with(how: Method) -> str:
+    if not how.concurrency:
+        return "by the service that scored, with its own settings"
+    return f"max_tokens {how.max_tokens}, temperature {how.temperature}, {how.concurrency} calls at once"
 
 
 def _training(report: Report) -> str:

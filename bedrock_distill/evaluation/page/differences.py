@@ -32,7 +32,11 @@ def differences(report: Report) -> Markup:
         return element(
             "section",
             element("h2", "Where they differ"),
-            element("p", "Nowhere: the student matches the teacher on every prompt."),
+            element("p", "Nowhere: the student matches the teacher on every prompt.")
+            if report.metric.grades is None
+            else element(
+                "p", "Nowhere: the student scores as high as the teacher on every prompt, or higher."
+            ),
         )
     shown = places[:MOST_SHOWN]
     more = (
@@ -58,7 +62,10 @@ def _case(report: Report, place: int) -> Markup:
     student = report.answers["student"].answers[place]
     reference = report.task.references[place]
     left, right = marked(teacher.text or "", student.text or "")
-    columns = [_column("Teacher", "teacher", left, teacher), _column("Student", "student", right, student)]
+    columns = [
+        _column("Teacher", "teacher", left, teacher, _grade(report, "teacher", place)),
+        _column("Student", "student", right, student, _grade(report, "student", place)),
+    ]
     if reference is not None:
         columns.append(element("div", element("h4", "Reference"), element("pre", reference)))
     return element(
@@ -88,7 +95,18 @@ def _prompt(record: Record) -> Markup:
     )
 
 
-def _column(title: str, side: str, text: Markup, answer: Answer) -> Markup:
+def _grade(report: Report, side: str, place: int) -> Markup | None:
+    """The score that somebody else gave an answer, and why."""
+    grades = report.metric.grades
+    if grades is None:
+        return None
+    score = grades.scores[side][place]
+    said = "no score" if score is None else f"scored {score:.2f}"
+    reason = grades.reasons[side][place]
+    return element("p", said, f": {reason}" if reason else "", class_="quiet")
+
+
+def _column(title: str, side: str, text: Markup, answer: Answer, grade: Markup | None) -> Markup:
     if answer.failed:
         body = element("p", f"No answer: {answer.error_code}. {answer.error}", class_="failed")
     elif not answer.text:
@@ -98,7 +116,7 @@ def _column(title: str, side: str, text: Markup, answer: Answer) -> Markup:
     note: Child = None
     if answer.stop_reason not in ("", "end_turn", "stop_sequence"):
         note = element("p", f"stopped by {answer.stop_reason}", class_="failed")
-    return element("div", element("h4", title), body, note, class_=f"side-{side}")
+    return element("div", element("h4", title), body, note, grade, class_=f"side-{side}")
 
 
 def marked(one: str, other: str) -> tuple[Markup, Markup]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -12,6 +13,10 @@ __all__ = ["Child", "Markup", "element", "join"]
 
 _VOID: Final = frozenset({"meta", "line", "rect", "circle", "path", "br"})
 """Elements without content; HTML and inline SVG both read them closed by a slash."""
+
+
+_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Controls that turn the direction of all text after them: in a slice's name, one would write the verdict backwards."""
 
 
 class Markup(str):
@@ -53,7 +58,7 @@ def _one(child: Child) -> str:
     if isinstance(child, Markup):
         return child
     if isinstance(child, str):
-        return escape(child)
+        return escape(_BIDI.sub(lambda found: f"[U+{ord(found[0]):04X}]", child))
     return join(*child)
 
 

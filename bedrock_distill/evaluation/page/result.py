@@ -63,8 +63,9 @@ def _sentence(report: Report) -> Markup:
     if value is None:
         return join("Retention is undefined: by this metric the teacher itself is never right.")
     figure = element("strong", percent(value))
-    if report.metric.basis == "references":
-        return join("The student keeps ", figure, " of the teacher's score on the references.")
+    if report.metric.absolute:
+        where = " on the references" if report.metric.basis == "references" else ""
+        return join("The student keeps ", figure, f" of the teacher's score{where}.")
     if report.metric.student.paired.binary:
         return join("The student agrees with the teacher on ", figure, " of the prompts.")
     return join("Against the teacher's answers, the student scores ", figure, ".")
@@ -113,14 +114,15 @@ def remarks(report: Report) -> Markup | None:
 def quality(report: Report) -> Markup:
     """Every metric, for every side, and the paired tests."""
     metric = report.metric
-    rows = [IntervalRow("Student agrees", metric.student.agreement, "student")]
+    agrees, scored = _WORDS[metric.basis]
+    rows = [IntervalRow(f"Student {agrees}", metric.student.agreement, "student")]
     if metric.base:
-        rows.append(IntervalRow("Untrained base agrees", metric.base.agreement, "base"))
+        rows.append(IntervalRow(f"Untrained base {agrees}", metric.base.agreement, "base"))
     if metric.student.reference and metric.teacher:
-        rows.append(IntervalRow("Student on references", metric.student.reference, "student"))
-        rows.append(IntervalRow("Teacher on references", metric.teacher, "teacher"))
+        rows.append(IntervalRow(f"Student {scored}", metric.student.reference, "student"))
+        rows.append(IntervalRow(f"Teacher {scored}", metric.teacher, "teacher"))
         if metric.base and metric.base.reference:
-            rows.append(IntervalRow("Base on references", metric.base.reference, "base"))
+            rows.append(IntervalRow(f"Base {scored}", metric.base.reference, "base"))
     return element(
         "section",
         element("h2", "Quality"),
@@ -131,11 +133,25 @@ def quality(report: Report) -> Markup:
     )
 
 
+_WORDS = {
+    "references": ("agrees", "on references"),
+    "agreement": ("agrees", "on references"),
+    "grades": ("is not below", "scores"),
+}
+"""Basis of a metric -> what the page calls a side's agreement, and its own score."""
+
+
 def _about(report: Report) -> Markup:
+    agreement = (
+        "Not below the teacher is 1 less what a score falls short of the teacher's on the same prompt, on average."
+        if report.metric.basis == "grades"
+        else "Agreement is with the teacher's answers."
+    )
     return join(
+        f"Scored by {report.method.scored_by}. " if report.method.scored_by else "",
         "Drawn by ",
         element("code", report.metric.name),
-        f", which decides: {report.metric.about[:1].lower()}{report.metric.about[1:]} Agreement is with the teacher's answers.",
+        f", which decides: {report.metric.about[:1].lower()}{report.metric.about[1:]} {agreement}",
     )
 
 
@@ -151,15 +167,18 @@ def _metrics_table(report: Report) -> Markup:
 
 
 def _metric_columns(report: Report) -> list[tuple[str, Callable[[MetricResult], Estimate | None]]]:
+    # What others graded stands in one table with what this package compares: the words must fit both.
+    mixed = report.metric.basis == "grades"
+    agrees, scored = ("agrees, or is not below", "scores") if mixed else _WORDS[report.metric.basis]
     columns: list[tuple[str, Callable[[MetricResult], Estimate | None]]] = [
-        ("Student agrees", lambda result: result.student.agreement)
+        (f"Student {agrees}", lambda result: result.student.agreement)
     ]
     if report.metric.base:
-        columns.append(("Base agrees", lambda result: result.base.agreement if result.base else None))
-    if report.metric.basis == "references":
+        columns.append((f"Base {agrees}", lambda result: result.base.agreement if result.base else None))
+    if report.metric.absolute:
         columns += [
-            ("Student on references", lambda result: result.student.reference),
-            ("Teacher on references", lambda result: result.teacher),
+            (f"Student {scored}", lambda result: result.student.reference),
+            (f"Teacher {scored}", lambda result: result.teacher),
             ("Retention", lambda result: result.student.retention),
         ]
     return columns

@@ -222,6 +222,11 @@ def test_elements_escape_what_is_not_markup():
     assert join("<", Markup("<i/>")) == "&lt;<i/>"
 
 
+def test_no_text_can_turn_the_direction_of_what_follows_it():
+    assert element("li", "a\u202eb\u2066", Markup("c")) == "<li>a[U+202E]b[U+2066]c</li>"
+    assert element("li", "مرحبا") == "<li>مرحبا</li>"
+
+
 def thin(text: str) -> str:
     return text.replace("\N{NARROW NO-BREAK SPACE}", " ")
 

@@ -1,4 +1,4 @@
-"""Repeats among shards: told in two ways that agree, and copied as spans."""
+"""What is kept of shards, as spans, and copied."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 from bedrock_distill.errors import DataError
 from bedrock_distill.harvest import merging
-from bedrock_distill.harvest.merging import First, copy_spans, distinct_spans, entries_of, kept_spans
-
-# Few keys, so that there are repeats; halves in common, so that both halves matter.
-HALVES = st.sampled_from([b"\0" * 8, b"\xff" * 8, b"\x01" + b"\0" * 7, b"\0" * 7 + b"\x80"])
-ENTRIES = st.tuples(st.tuples(HALVES, HALVES).map(b"".join), st.integers(1, 9))
-SHARDS = st.lists(st.lists(ENTRIES, max_size=12), min_size=1, max_size=5)
+from bedrock_distill.harvest.merging import First, copy_spans, entries_of, kept_spans
 
 
 def put(folder, shards):
@@ -27,27 +22,6 @@ def put(folder, shards):
         path.write_bytes(b"".join(key + length.to_bytes(4, "little") for key, length in shard))
         paths.append(path)
     return paths
-
-
-@settings(max_examples=300)
-@given(SHARDS, st.integers(1, 7))
-def test_the_set_and_the_sorting_keep_the_same_lines_and_they_are_the_first_ones(shards, bucket):
-    records = sum(map(len, shards))
-    seen, wanted = set(), []
-    for shard in shards:
-        flags = [not (key in seen or seen.add(key)) for key, _ in shard]
-        wanted.append(
-            list(kept_spans((length, flag) for (_, length), flag in zip(shard, flags, strict=True)))
-        )
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        paths = put(folder, shards)
-        patch.setattr(merging, "_BUCKET", bucket)
-        for few in (records, -1):  # a set for few, sorting for many
-            patch.setattr(merging, "_FEW", few)
-            if not records and few < 0:
-                continue
-            kept, spans = distinct_spans(paths, records)
-            assert (kept, [list(each) for each in spans]) == (len(seen), wanted)
 
 
 @settings(max_examples=300)
@@ -85,4 +59,3 @@ def test_a_shard_that_is_shorter_than_its_keys_say_is_no_silent_loss(tmp_path, s
 def test_the_first_of_each_key_is_new():
     first = First()
     assert [first(key) for key in (b"a", b"b", b"a", b"c", b"b")] == [True, True, False, True, False]
-    assert first.count == 3

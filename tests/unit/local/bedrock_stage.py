@@ -195,6 +195,47 @@ class Stage:
         assert self.cloud.clock.settle(60)
         return self.bedrock.get_model_import_job(jobIdentifier=name)
 
+    def batcher(self, name="batcher", *, statements=None, **options):
+        """A role for batch inference jobs."""
+        trust = self.trust(
+            StringEquals={"aws:SourceAccount": ACCOUNT},
+            ArnEquals={"aws:SourceArn": f"arn:aws:bedrock:{self.region}:{ACCOUNT}:model-invocation-job/*"},
+        )
+        return self.role(name, trust=trust, statements=statements, **options)
+
+    def batch_input(self, count=100, *, key="in/batch.jsonl", ask=None, lines=()):
+        """Lines of a batch inference job: Converse's requests, unless `ask` writes others; and some more."""
+        ask = ask or (lambda n: {"messages": [{"role": "user", "content": [{"text": f"Question {n}?"}]}]})
+        made = [json.dumps({"recordId": f"REC{n:08}", "modelInput": ask(n)}) for n in range(count)]
+        return self.put(key, "\n".join([*made, *lines, ""]))
+
+    @staticmethod
+    def batch_request(name="many", **changes):
+        """A request that works, once there are the role `batcher` and the lines."""
+        request = {
+            "jobName": name,
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/batcher",
+            "modelId": TEACHER,
+            "modelInvocationType": "Converse",
+            "inputDataConfig": {"s3InputDataConfig": {"s3Uri": "s3://acme/in/batch.jsonl"}},
+            "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://acme/answers/"}},
+        }
+        return {key: value for key, value in {**request, **changes}.items() if value is not None}
+
+    def start_batch(self, name="many", **changes):
+        return self.bedrock.create_model_invocation_job(**self.batch_request(name, **changes))["jobArn"]
+
+    def batch(self, name="many", **changes):
+        """A batch inference job's description once it has ended."""
+        arn = self.start_batch(name, **changes)
+        assert self.cloud.clock.settle(20)
+        return self.bedrock.get_model_invocation_job(jobIdentifier=arn)
+
+    def output_lines(self, job, name="batch.jsonl"):
+        """The output of a batch inference job, by record."""
+        found = self.read(f"answers/{job['jobArn'].rpartition('/')[2]}/{name}.out").splitlines()
+        return {line["recordId"]: line for line in map(json.loads, found)}
+
     def create(self, name="triage", **changes):
         return self.bedrock.create_model_customization_job(**self.request(name, **changes))["jobArn"]
 

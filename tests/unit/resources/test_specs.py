@@ -203,7 +203,7 @@ def test_a_wrong_field_of_an_endpoints_table_says_what_it_takes(students, field,
     [
         ("", "exactly one table"),
         ("[distillation]\n[deployment]\n", "exactly one table"),
-        ("[training]\n", r"one of \[distillation\], .*\[harvest\]; it holds: training"),
+        ("[training]\n", r"one of \[distillation\], .*\[harvest\].*; it holds: training"),
         ("distillation = 3\n", "exactly one table"),
         ("nonsense", "Could not read"),
         ("[deployment]\nmodel = 'x'\n", "ARN of a custom model"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.local.services.bedrock.batch_jobs import BatchJobs
 from bedrock_distill.local.services.bedrock.copy_jobs import CopyJobs
 from bedrock_distill.local.services.bedrock.custom_models import CustomModels
 from bedrock_distill.local.services.bedrock.customization_jobs import CustomizationJobs
 from bedrock_distill.local.services.bedrock.deployments import Deployments
+from bedrock_distill.local.services.bedrock.evaluation_jobs import EvaluationJobs
 from bedrock_distill.local.services.bedrock.foundation_models import FoundationModels
 from bedrock_distill.local.services.bedrock.import_jobs import ImportJobs
 from bedrock_distill.local.services.bedrock.imported_models import ImportedModels
@@ -47,6 +49,8 @@ class Bedrock:
             ProvisionedModels(world),
             ImportJobs(world),
             ImportedModels(world),
+            BatchJobs(world),
+            EvaluationJobs(world),
             InvocationLogging(world),
         )
         self._operations: dict[str, Operation] = {

@@ -7,9 +7,11 @@ import re
 from bedrock_distill.uris import Arn, partition_of
 
 __all__ = [
+    "batch_job_arn",
     "copy_job_arn",
     "custom_model_arn",
     "deployment_arn",
+    "evaluation_job_arn",
     "foundation_model_arn",
     "import_job_arn",
     "imported_model_arn",
@@ -46,6 +48,16 @@ def deployment_arn(region: str, account_id: str, token: str) -> str:
 def import_job_arn(region: str, account_id: str, token: str) -> str:
     """ARN of a model import job."""
     return str(Arn(partition_of(region), "bedrock", region, account_id, f"model-import-job/{token}"))
+
+
+def batch_job_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of a batch inference job."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"model-invocation-job/{token}"))
+
+
+def evaluation_job_arn(region: str, account_id: str, token: str) -> str:
+    """ARN of an evaluation job."""
+    return str(Arn(partition_of(region), "bedrock", region, account_id, f"evaluation-job/{token}"))
 
 
 def imported_model_arn(region: str, account_id: str, token: str) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bedrock_distill.local.clock import Phases
+    from bedrock_distill.local.services.bedrock.batch_state import BatchJob
+    from bedrock_distill.local.services.bedrock.evaluation_state import EvaluationJob
     from bedrock_distill.local.services.bedrock.serving import (
         CopyJob,
         ImportedModel,
@@ -180,6 +182,8 @@ class Tables:
         self.imported: Table[ImportedModel] = world.store.table("bedrock/imported-models", region)
         self.provisioned: Table[ProvisionedModel] = world.store.table("bedrock/provisioned-models", region)
         self.copy_jobs: Table[CopyJob] = world.store.table("bedrock/copy-jobs", region)
+        self.batch_jobs: Table[BatchJob] = world.store.table("bedrock/batch-jobs", region)
+        self.evaluation_jobs: Table[EvaluationJob] = world.store.table("bedrock/evaluation-jobs", region)
         self.tags: Table[dict[str, str]] = world.store.table("bedrock/tags", region)
         self.tokens: Table[tuple[str, str]] = world.store.table("bedrock/client-tokens", region)
         """`operation:token` -> digest of the request, and the ARN it was answered with."""
@@ -197,6 +201,8 @@ class Tables:
             self.import_jobs,
             self.imported,
             self.provisioned,
+            self.batch_jobs,
+            self.evaluation_jobs,
         )
         return any(arn in table for table in tables)
 

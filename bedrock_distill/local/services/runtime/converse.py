@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bedrock_distill.local.services.runtime.desk import Desk, Exchange
     from bedrock_distill.local.services.runtime.resolution import Target
 
-__all__ = ["converse", "converse_stream", "read_converse"]
+__all__ = ["ask_of", "converse", "converse_stream", "read_converse", "response_of"]
 
 _NOT_TAKEN = ("toolConfig", "outputConfig", "promptVariables")
 """What no model of the local cloud does."""
@@ -30,9 +30,9 @@ _ECHOED = ("performanceConfig", "serviceTier")
 def converse(desk: Desk, call: Call) -> dict[str, Any]:
     """A conversation's next message."""
     with desk.failures_logged(call):
-        exchange = desk.open(call, lambda target: _ask_of(target, call))
+        exchange = desk.open(call, lambda target: ask_of(target, call.params))
         answer = exchange.answer()
-    response = _response(exchange, answer)
+    response = response_of(exchange, answer)
     _log(desk, exchange, answer, response)
     return {**response, **_echo(call)}
 
@@ -40,18 +40,23 @@ def converse(desk: Desk, call: Call) -> dict[str, Any]:
 def converse_stream(desk: Desk, call: Call) -> dict[str, Any]:
     """A conversation's next message, in pieces."""
     with desk.failures_logged(call):
-        exchange = desk.open(call, lambda target: _ask_of(target, call))
+        exchange = desk.open(call, lambda target: ask_of(target, call.params))
         stream = exchange.stream()
     return {"stream": _events(desk, exchange, stream.events)}
 
 
-def _ask_of(target: Target, call: Call) -> Ask:
+def ask_of(target: Target, params: Mapping[str, Any]) -> Ask:
+    """The ask inside Converse's parameters, of a model that understands Converse.
+
+    Raises:
+        AwsError: ValidationException.
+    """
     if target.imported is not None and not target.imported.instruct:
         raise AwsError(
             "ValidationException",
             "This action doesn't support the model that you provided. Try again with a supported text or chat model.",
         )
-    return read_converse(call.params)
+    return read_converse(params)
 
 
 def read_converse(params: Mapping[str, Any]) -> Ask:
@@ -83,7 +88,7 @@ def _events(desk: Desk, exchange: Exchange, events: Iterator[str | Answer]) -> I
         for event in events:
             if isinstance(event, Answer):
                 # Logged before the last events: a client may hang up as soon as it has what it wants.
-                response = _response(exchange, event)
+                response = response_of(exchange, event)
                 _log(desk, exchange, event, response)
                 yield {"contentBlockStop": {"contentBlockIndex": 0}}
                 yield {"messageStop": {"stopReason": event.stop_reason}}
@@ -101,7 +106,8 @@ def _events(desk: Desk, exchange: Exchange, events: Iterator[str | Answer]) -> I
         raise
 
 
-def _response(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+def response_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+    """The body of the response."""
     return {
         "output": {"message": {"role": "assistant", "content": [{"text": answer.text}]}},
         "stopReason": answer.stop_reason,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bedrock_distill.local.services.runtime.desk import Desk, Exchange
     from bedrock_distill.local.services.runtime.resolution import Target
 
-__all__ = ["invoke_model", "invoke_model_with_response_stream"]
+__all__ = ["ask_of", "invoke_model", "invoke_model_with_response_stream", "response_of"]
 
 _JSON = "application/json"
 _ACCEPTED = ("", "*/*", "application/*", _JSON)
@@ -33,7 +33,7 @@ def invoke_model(desk: Desk, call: Call) -> dict[str, Any]:
     with desk.failures_logged(call):
         exchange = _open(desk, call)
         answer = exchange.answer()
-    response = _format_of(exchange).render(answer, _about(exchange))
+    response = response_of(exchange, answer)
     _log(desk, exchange, answer, response)
     return {"body": orjson.dumps(response), "contentType": _JSON, **_echo(call)}
 
@@ -51,22 +51,28 @@ def _open(desk: Desk, call: Call) -> Exchange:
     if call.params.get("guardrailIdentifier"):
         raise no_guardrail()
 
-    def read(target: Target) -> Ask:
-        body = call.params.get("body") or b""
-        ask = format_of(target.body, body).read(body)
-        if (
-            target.imported is not None
-            and not target.imported.chat_template
-            and not isinstance(ask.prompt, str)
-        ):
-            raise AwsError(
-                "ValidationException",
-                "The model was imported without a chat template and no default one is applied: send a prompt in "
-                "place of messages, or import it again with a chat template.",
-            )
-        return ask
+    return desk.open(call, lambda target: ask_of(target, call.params.get("body") or b""))
 
-    return desk.open(call, read)
+
+def ask_of(target: Target, body: bytes) -> Ask:
+    """The ask inside a body of the model's family.
+
+    Raises:
+        AwsError: ValidationException.
+    """
+    ask = format_of(target.body, body).read(body)
+    if target.imported is not None and not target.imported.chat_template and not isinstance(ask.prompt, str):
+        raise AwsError(
+            "ValidationException",
+            "The model was imported without a chat template and no default one is applied: send a prompt in "
+            "place of messages, or import it again with a chat template.",
+        )
+    return ask
+
+
+def response_of(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+    """The body of the response, in the family's format."""
+    return _format_of(exchange).render(answer, _about(exchange))
 
 
 def _check_types(call: Call) -> None:

@@ -10,7 +10,7 @@ from bedrock_distill.catalog import read_model_id
 from bedrock_distill.errors import BedrockDistillError
 from bedrock_distill.local.gateway.errors import AwsError
 from bedrock_distill.local.services.bedrock.serving import imported_model, provisioned_model
-from bedrock_distill.local.services.bedrock.state import Tables, deployed_model
+from bedrock_distill.local.services.bedrock.state import Tables, deployed_model, find_model
 from bedrock_distill.local.students import base_dir, imported_dir, is_student, weights_dir
 from bedrock_distill.local.teachers import teacher_for
 from bedrock_distill.uris import Arn
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_distill.local.teachers import Teacher
     from bedrock_distill.local.world import World
 
-__all__ = ["Target", "resolve"]
+__all__ = ["Target", "resolve", "resolve_batch"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,19 @@ def resolve(world: World, called: str, region: str) -> Target:
     """
     ref = read_model_id(called)
     resolver = _RESOLVERS.get(ref.kind)
+    if resolver is None:
+        raise _invalid()
+    return resolver(world, ref, region)
+
+
+def resolve_batch(world: World, called: str, region: str) -> Target:
+    """Find what answers for the `modelId` of a batch inference job: custom models too, which need no deployment there.
+
+    Raises:
+        AwsError: ValidationException, ResourceNotFoundException or AccessDeniedException, as AWS answers.
+    """
+    ref = read_model_id(called)
+    resolver = _BATCH_RESOLVERS.get(ref.kind)
     if resolver is None:
         raise _invalid()
     return resolver(world, ref, region)
@@ -111,6 +124,14 @@ def _resolve_imported(world: World, ref: ModelRef, region: str) -> Target:
     )
 
 
+def _resolve_custom(world: World, ref: ModelRef, region: str) -> Target:
+    _check_place(world, ref, region)
+    model = find_model(Tables(world, region), ref.text)
+    if model is None:
+        raise _invalid()
+    return _served(world, ref, model.arn)
+
+
 def _served(world: World, ref: ModelRef, model_arn: str) -> Target:
     """What answers for a model that was deployed or provisioned: a custom model's weights, or a foundation model."""
     model = world.catalog.find(model_arn)
@@ -143,6 +164,17 @@ _RESOLVERS: Mapping[IdKind, Callable[[World, ModelRef, str], Target]] = MappingP
 )
 """How each kind of id is resolved; a kind that is not here is an invalid identifier. So is a custom model: it answers
 through a deployment or provisioned throughput only. AWS documents the ARN, not the name, of these two."""
+
+
+_BATCH_RESOLVERS: Mapping[IdKind, Callable[[World, ModelRef, str], Target]] = MappingProxyType(
+    {
+        "foundation": _resolve_foundation,
+        "profile": _resolve_profile,
+        "custom-model": _resolve_custom,
+        "name": _resolve_custom,
+    }
+)
+"""The same for batch inference, whose `modelId` takes neither deployments nor provisioned throughput nor imported models."""
 
 
 def _invalid() -> AwsError:

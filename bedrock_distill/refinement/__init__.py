@@ -1,0 +1,24 @@
+"""Keeping a student good as its traffic changes: round after round from new logs to a better student, and back.
+
+`spec` says what is refined, `traffic` what came in, `choosing` what of it teaches most, `opening` writes it down, `steps` are
+the steps of a round and `running` their order; `lineage` remembers all of it in the output bucket.
+"""
+
+from bedrock_distill.refinement.choosing import Candidate, Choice
+from bedrock_distill.refinement.lineage import Lineage
+from bedrock_distill.refinement.running import Outcome, Outlook, lineage, outlook, refine, rollback
+from bedrock_distill.refinement.spec import Gate, Refinement
+
+__all__ = [
+    "Candidate",
+    "Choice",
+    "Gate",
+    "Lineage",
+    "Outcome",
+    "Outlook",
+    "Refinement",
+    "lineage",
+    "outlook",
+    "refine",
+    "rollback",
+]

@@ -1,0 +1,267 @@
+"""A round of refinement, from traffic to a promoted student, and the way back.
+
+Each step leaves an event in the lineage: opened, distilled, judged, and promoted or kept. Whoever calls `refine` again after
+a crash, on any machine, goes on after the last event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bedrock_distill.errors import PlanError
+from bedrock_distill.refinement import steps
+from bedrock_distill.refinement.lineage import Distilled, Judged, LineageStore, RolledBack
+from bedrock_distill.refinement.opening import write_round
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bedrock_distill.evaluation import Prices, Report, Verdict
+    from bedrock_distill.evaluation.metrics import ScorerChoice
+    from bedrock_distill.plan import Plan
+    from bedrock_distill.refinement.choosing import Choice
+    from bedrock_distill.refinement.lineage import Lineage
+    from bedrock_distill.refinement.spec import Refinement
+    from bedrock_distill.session import Session
+
+__all__ = ["Outcome", "Outlook", "lineage", "outlook", "refine", "rollback"]
+
+_NO_PRICES: Final[Prices] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a round would learn and cost."""
+
+    student_calls: int
+    teacher_calls: int
+    choice: Choice
+    enough: bool
+    """Whether there is enough to learn for a round."""
+    plan: Plan | None
+    """What the job would do and cost; None where there is not enough."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outlook as JSON types."""
+        return {
+            "student_calls": self.student_calls,
+            "teacher_calls": self.teacher_calls,
+            "enough": self.enough,
+            **_chosen(self.choice),
+            "plan": None if self.plan is None else self.plan.fingerprint,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a round came to."""
+
+    round: int | None
+    """Its number, or None where there was not enough to learn."""
+    promoted: bool
+    deployment: str
+    model: str
+    """ARN of the model that serves now."""
+    choice: Choice | None
+    """What was added; None where the round had been opened before."""
+    report: Report | None
+    """The comparison, with the serving student as base; None where it had been made before, and lies in the bucket."""
+    verdict: Verdict | None
+    lineage: Lineage
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome as JSON types, without the report's answers."""
+        judged = None if self.round is None else self.lineage.of_round(self.round, Judged)
+        return {
+            "round": self.round,
+            "promoted": self.promoted,
+            "deployment": self.deployment,
+            "model": self.model,
+            **({} if self.choice is None else _chosen(self.choice)),
+            "retention": judged and judged.retention,
+            "serving_retention": judged and judged.serving_retention,
+            "verdict": judged and judged.verdict,
+            "report": judged and judged.report,
+        }
+
+
+def _chosen(choice: Choice) -> dict[str, Any]:
+    return {
+        "new": len(choice.new),
+        "by_reason": choice.by_reason,
+        "held_out": len(choice.held_out),
+        "left_out": choice.left_out,
+    }
+
+
+def lineage(session: Session, spec: Refinement) -> Lineage:
+    """All rounds so far.
+
+    Args:
+        session: Where.
+        spec: What is refined.
+
+    Raises:
+        DataError: If what lies there is no lineage.
+        ServiceError: If S3 refuses.
+    """
+    return _run(session, spec).store.read()
+
+
+def outlook(session: Session, spec: Refinement, *, prices: Prices = _NO_PRICES) -> Outlook:
+    """Say what a round would learn and cost. The teacher is asked `spec.ask_teacher` prompts; nothing is made.
+
+    Args:
+        session: Where.
+        spec: What is refined.
+        prices: Prices by model id or side.
+
+    Raises:
+        PlanError: If a round is open: `refine` goes on with it.
+    """
+    run = _run(session, spec, prices=prices)
+    if (opened := run.store.read().open_round) is not None:
+        raise PlanError(f"Round {opened.round} of {spec.name!r} is under way: `refine` goes on with it.")
+    found = steps.find(run)
+    plan = None
+    if found.learned >= spec.min_new:
+        folder = run.folder(found.number) / "outlook"
+        data = write_round(
+            found.choice, spec, found.training, found.evaluation, number=found.number, folder=folder
+        )
+        plan = session.plan(steps.distillation_on(run, data.training))
+    return Outlook(
+        student_calls=found.traffic.student_calls,
+        teacher_calls=found.traffic.teacher_calls,
+        choice=found.choice,
+        enough=found.learned >= spec.min_new,
+        plan=plan,
+    )
+
+
+def refine(
+    session: Session,
+    spec: Refinement,
+    *,
+    metrics: ScorerChoice | Sequence[ScorerChoice] | None = None,
+    prices: Prices = _NO_PRICES,
+    concurrency: int = 8,
+    timeout_s: float | None = None,
+    may_pay: Callable[[Plan], bool] = lambda _: True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Do a round, or go on with the one that is open.
+
+    Reads the traffic since the serving student's data was chosen, adds what teaches most, distils, deploys the candidate
+    beside the serving student, asks both and the teacher the same held-out prompts, and updates the deployment in place only
+    if the gate is passed. The candidate's own deployment is removed in any case.
+
+    Args:
+        session: Where.
+        spec: What is refined.
+        metrics: How answers are compared, as `evaluate` takes it. Default: `spec.metric`.
+        prices: Prices by model id or side.
+        concurrency: Calls under way at once.
+        timeout_s: Seconds to wait for the job at most. Default: as long as it takes.
+        may_pay: Asked with the job's plan before it is applied.
+        tell: Told what is going on.
+
+    Raises:
+        ConflictError: If another run writes the same lineage.
+        JobFailedError: If the job failed; the round has ended, and the next call begins another.
+        WaitTimeoutError: If the job is still running; call again to go on.
+        PlanError: If the distillation or the candidate's deployment cannot work, or nobody wants to pay.
+    """
+    run = _run(
+        session,
+        spec,
+        metrics=metrics,
+        prices=prices,
+        concurrency=concurrency,
+        timeout_s=timeout_s,
+        may_pay=may_pay,
+        tell=tell,
+    )
+    choice, report, verdict = None, None, None
+    opened = steps.still_valid(run, run.store.read().open_round)
+    if opened is None:
+        found = steps.find(run)
+        choice = found.choice
+        if found.learned < spec.min_new:
+            tell(
+                f"There is not enough to learn for a round: {found.learned} prompts say that the student fails or is new to "
+                f"them, and min_new is {spec.min_new}."
+            )
+            return _outcome(run, None, promoted=False, choice=choice)
+        opened = steps.open_round(run, found)
+    distilled = run.store.lineage.of_round(opened.round, Distilled) or steps.distil(run, opened)
+    judged = run.store.lineage.of_round(opened.round, Judged)
+    if judged is None:
+        report, verdict, judged = steps.compare(run, opened, distilled)
+    promoted = steps.settle(run, opened, distilled, judged)
+    return _outcome(run, opened.round, promoted=promoted, choice=choice, report=report, verdict=verdict)
+
+
+def rollback(
+    session: Session, spec: Refinement, *, to: str | None = None, timeout_s: float | None = 3600
+) -> Lineage:
+    """Serve again what was served before the present model was promoted.
+
+    Args:
+        session: Where.
+        spec: What is refined.
+        to: ARN of the model to serve, one that this deployment has served. Default: the one before the present one.
+        timeout_s: Seconds to wait until it answers.
+
+    Raises:
+        PlanError: If there is nothing to go back to.
+        JobFailedError: If the update fails; the deployment then serves what it served.
+    """
+    run = _run(session, spec)
+    past, handle = run.store.read(), run.handle
+    serving = handle.status().model_arn
+    target = to or past.before(serving)
+    if target is None or target not in past.models:
+        raise PlanError(
+            f"{spec.deployment} serves {serving}, and there is no way back to {to or 'an earlier model'}: by its lineage it has "
+            f"served {', '.join(past.models) or 'no other'}."
+        )
+    if target == past.serving and target == serving:
+        return past
+    steps.serve(handle, target, timeout_s=timeout_s)
+    return run.store.append(
+        RolledBack, round=past.rounds, deployment=handle.arn, before=serving, after=target
+    )
+
+
+def _run(session: Session, spec: Refinement, **options: Any) -> steps.Run:
+    output = spec.distillation
+    store = LineageStore(session.clients, output.output_uri, spec.name, kms_key=output.data_kms_key)
+    folder = session.state_dir.parent / "refine" / spec.name
+    if options.get("metrics") is None:
+        options["metrics"] = spec.metric
+    return steps.Run(session=session, spec=spec, store=store, work=Path(folder), **options)
+
+
+def _outcome(
+    run: steps.Run,
+    number: int | None,
+    *,
+    promoted: bool,
+    choice: Choice | None,
+    report: Report | None = None,
+    verdict: Verdict | None = None,
+) -> Outcome:
+    status = run.handle.status()
+    return Outcome(
+        round=number,
+        promoted=promoted,
+        deployment=status.arn,
+        model=status.model_arn,
+        choice=choice,
+        report=report,
+        verdict=verdict,
+        lineage=run.store.lineage,
+    )
