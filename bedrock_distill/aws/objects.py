@@ -154,10 +154,11 @@ class ObjectStore:
             ConflictError: If there is an object already, with another content than this one.
             ServiceError: If S3 refuses it.
         """
-        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
-        where = {"Bucket": uri.bucket, "Key": uri.key}
+        request: dict[str, Any] = {"Bucket": uri.bucket, "Key": uri.key, "Body": body, "IfNoneMatch": "*"}
+        if kms_key_id:
+            request |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
         try:
-            self._clients.call("s3", "put_object", subject=str(uri), Body=body, IfNoneMatch="*", **where, **extra)
+            self._clients.call("s3", "put_object", subject=str(uri), **request)
         except ConflictError:
             # A put whose answer was lost is sent again, and then finds its own object.
             if self.read(uri) != body:

@@ -67,6 +67,7 @@ def run(
     seed: int = prompts.SEED,
     count: int = prompts.PROMPTS,
     held_out: int = prompts.HELD_OUT,
+    steps: int = STEPS,
     shuffle_teacher: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
@@ -77,6 +78,7 @@ def run(
         seed: Of the prompts and of the training.
         count: Prompts to learn from; Bedrock takes 100 to 15,000.
         held_out: Prompts that the student never sees.
+        steps: Training steps.
         shuffle_teacher: Control: give each prompt the answer to another. The student must then learn nothing.
         say: Told what is going on.
     """
@@ -91,7 +93,7 @@ def run(
         split = prompts.split(count, held_out, seed=seed)
         training, testing = _write(folder, split)
     teach = _shuffled(split.train, seed) if shuffle_teacher else triage.answer
-    settings = TrainingSettings(overrides={"steps": STEPS})
+    settings = TrainingSettings(overrides={"steps": steps})
     with Cloud(teachers={TEACHER: teach}, seed=seed, training=settings) as cloud:
         cloud.bucket(BUCKET)
         session = cloud.session(state_dir=folder / "journal")

@@ -117,7 +117,7 @@ def quality(report: Report) -> Markup:
     agrees, scored = _WORDS[metric.basis]
     rows = [IntervalRow(f"Student {agrees}", metric.student.agreement, "student")]
     if metric.base:
-        rows.append(IntervalRow(f"Untrained base {agrees}", metric.base.agreement, "base"))
+        rows.append(IntervalRow(f"Base {agrees}", metric.base.agreement, "base"))
     if metric.student.reference and metric.teacher:
         rows.append(IntervalRow(f"Student {scored}", metric.student.reference, "student"))
         rows.append(IntervalRow(f"Teacher {scored}", metric.teacher, "teacher"))

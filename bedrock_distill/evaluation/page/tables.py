@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SIDES", "estimate_cell", "table"]
 
-SIDES = {"teacher": "Teacher", "student": "Student", "base": "Untrained base"}
+SIDES = {"teacher": "Teacher", "student": "Student", "base": "Base"}
 """What the page calls each side."""
 
 

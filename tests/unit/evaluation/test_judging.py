@@ -209,7 +209,7 @@ def test_a_judge_decides_beside_other_metrics_and_judges_the_base_as_well(compar
     assert "win rate (longer)" in str(report)
     page = report.to_html()
     assert "What the judge says" in page
-    assert "longer: Untrained base" in page
+    assert "longer: Base" in page
     assert report.to_json()
 
 
