@@ -25,7 +25,9 @@ __all__ = ["first_flags"]
 _MOST = 1 << 16
 """So many distinct keys are held in memory at once: 8 MB."""
 _FILES = 64
-"""Open at once on each level; two levels are enough for 250 million distinct keys."""
+"""Open at once on each level."""
+_LEVELS = 3
+"""Dealt out so often, 17 billion distinct hashes fit; keys that are still together are no hashes, and a set takes them all."""
 _FILE_OF = bytes(byte % _FILES for byte in range(256))
 _BLOCK_BYTES = KEY_BYTES * 4096
 _KEY = struct.Struct("<16s4x")
@@ -58,7 +60,7 @@ def _mark(read: Callable[[], Iterator[bytes]], flags: IO[bytes], scratch: Path, 
         scratch: A directory for files.
         level: Which byte of the keys deals them out.
     """
-    if _mark_at_once(read(), flags):
+    if _mark_at_once(read(), flags, _MOST if level < _LEVELS else None):
         return
     flags.seek(0)
     flags.truncate()
@@ -77,14 +79,14 @@ def _mark(read: Callable[[], Iterator[bytes]], flags: IO[bytes], scratch: Path, 
             flags.write(bytes(map(next, map(answers.__getitem__, _files_of(block, level)))))
 
 
-def _mark_at_once(blocks: Iterable[bytes], flags: IO[bytes]) -> bool:
-    """Write the flags by means of a set; False, and some of them, if there are too many keys for that."""
+def _mark_at_once(blocks: Iterable[bytes], flags: IO[bytes], most: int | None) -> bool:
+    """Write the flags by means of a set; False, and not all of them, if it would hold more than so many keys."""
     seen: set[bytes] = set()
     add = seen.add
     for block in blocks:
         # `add` gives None, so `not add(key)` is true; a loop with statements would take twice the time.
         flags.write(bytes([key not in seen and not add(key) for (key,) in _KEY.iter_unpack(block)]))
-        if len(seen) > _MOST:
+        if most is not None and len(seen) > most:
             return False
     return True
 

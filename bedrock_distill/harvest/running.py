@@ -186,7 +186,7 @@ def _merge(
             return tally, records, 0
         paths = [stack.enter_context(place.local(f"{receipt.name}.keys")) for receipt in receipts]
         flags = first_flags(paths, out.parent)
-        if near is not None:
+        if near is not None and records:
             flags = near.leave_out(receipts, paths, flags, tally)
         for receipt, path, kept in zip(receipts, paths, flags, strict=True):
             written += kept.count(1)
