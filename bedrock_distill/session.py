@@ -35,7 +35,7 @@ from bedrock_distill.resources import (
     Spec,
 )
 from bedrock_distill.resources.attaching import AnyHandle, attach_as, attach_in
-from bedrock_distill.resources.batch import batch_jobs
+from bedrock_distill.resources.batch import batch_job_named, batch_jobs
 from bedrock_distill.resources.custom_model import custom_models
 from bedrock_distill.resources.deployment import deployments
 from bedrock_distill.resources.emr_application import harvest_applications, harvest_runs
@@ -288,16 +288,16 @@ class Session(EvaluatesOnBedrock):
             return attach_as(Provisioned, name_or_arn, self.clients)
         return Provisioned(self.clients, Provisioned(self.clients, name_or_arn).status().arn)
 
-    def batch(self, arn: str) -> BatchJob:
-        """The handle of a batch inference job, by its ARN or the last part of it.
+    def batch(self, name_or_arn: str) -> BatchJob:
+        """The handle of a batch inference job, by its name, its ARN or the last part of that.
 
         Raises:
             NotFoundError: If there is no such job.
             SpecError: If the ARN is not that of such a job, or of another region.
         """
-        if Arn.looks_like(arn):
-            return attach_as(BatchJob, arn, self.clients)
-        return BatchJob(self.clients, BatchJob(self.clients, arn).status().arn)
+        if Arn.looks_like(name_or_arn):
+            return attach_as(BatchJob, name_or_arn, self.clients)
+        return batch_job_named(self.clients, name_or_arn)
 
     def batches(self, *, status: str | None = None, name_contains: str | None = None) -> list[dict[str, Any]]:
         """Every batch inference job of the account in the region, newest first."""

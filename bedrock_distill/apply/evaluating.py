@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.errors import SpecError
+from bedrock_distill.errors import ServiceError, SpecError
 from bedrock_distill.resources.evaluation_job import BedrockEvaluation
 from bedrock_distill.resources.evaluation_job.metrics import METRICS, SENT_AS, about_metric
 from bedrock_distill.resources.evaluation_job.spec import can_ask
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from bedrock_distill.evaluation.external import ExternalMetric, ExternalSide
     from bedrock_distill.evaluation.slices import SliceChoice
     from bedrock_distill.evaluation.tasks import EvaluationData
+    from bedrock_distill.plan import Plan
     from bedrock_distill.resources import EvaluationJob, EvaluationStatus, Prompts
 
-__all__ = ["gather_answers", "paired_specs", "report_of_jobs"]
+__all__ = ["check_report", "gather_answers", "make_jobs", "paired_specs", "report_of_jobs"]
 
 _TASKS = {sent: task for task, sent in SENT_AS.items()}
 
@@ -52,16 +53,42 @@ def paired_specs(
             "judge, or use this package's own runner, `evaluate`.",
             field="judge",
         )
-    return {
+    specs = {
         side: BedrockEvaluation(
-            name=f"{name}-{side}",
-            model=model,
-            data=data,
-            answers=answers(model) if model in aside else None,
-            **wanted,
+            name=f"{name}-{side}", model=model, data=data, answers=() if model in aside else None, **wanted
         )
         for side, model in models.items()
     }
+    # Calls cost money, so nothing is asked before both specs are known to be right.
+    return {
+        side: spec if spec.answers is None else spec.model_copy(update={"answers": answers(spec.model)})
+        for side, spec in specs.items()
+    }
+
+
+def make_jobs(plans: Mapping[str, Plan], apply: Callable[[Plan], EvaluationJob]) -> dict[str, EvaluationJob]:
+    """Make the jobs of both sides.
+
+    Args:
+        plans: By side.
+        apply: Does what a plan says.
+
+    Raises:
+        ServiceError: If AWS refuses one; where the other was made before, the error names it.
+    """
+    jobs: dict[str, EvaluationJob] = {}
+    for side, plan in plans.items():
+        try:
+            jobs[side] = apply(plan)
+        except ServiceError as error:
+            if not jobs:
+                raise
+            made = ", ".join(job.arn for job in jobs.values())
+            raise error.advised(
+                f"The other job was made before, and is billed: {made}. Do the same again when this is mended, and it is picked "
+                f"up; or stop it (`bedrock-distill evaluate-jobs stop {made}`)."
+            ) from error
+    return jobs
 
 
 def gather_answers(
@@ -99,6 +126,24 @@ def gather_answers(
         on_done=lambda _: None,
     )
     return found.texts
+
+
+def check_report(told: Mapping[str, Any], *, category: str | None) -> None:
+    """Refuse what no report could be made with, before jobs are paid for.
+
+    Args:
+        told: Arguments of `report_of_jobs`.
+        category: The specs' field.
+
+    Raises:
+        DataError: If prompts were trained on, or a line of the data is no record.
+        SpecError: If an argument makes no sense, or there is nothing to slice by.
+    """
+    from bedrock_distill.evaluation.external import check_external  # noqa: PLC0415 - it loads numpy
+
+    if told["data"] is not None:
+        checked = {name: value for name, value in told.items() if name not in ("names", "clock")}
+        check_external(**checked, category=category)
 
 
 def report_of_jobs(
@@ -185,10 +230,16 @@ def _metrics(
     student, teacher = states["student"], states["teacher"]
     tasks = {side: _task(document) for side, document in described.items()}
     common = [name for name in student.metrics if name in teacher.metrics]
+    own = {side: _own_metrics(document) for side, document in described.items()}
     differences = {
         "judge": (student.judge, teacher.judge),
         "task": (tasks["student"], tasks["teacher"]),
         "metrics": ("the same", "the same") if common else (student.metrics, teacher.metrics),
+        **{
+            f"what is meant by {name}": ("one definition", "another")
+            for name in common
+            if own["student"].get(name) != own["teacher"].get(name)
+        },
     }
     for what, (one, other) in differences.items():
         if one != other:
@@ -198,12 +249,11 @@ def _metrics(
                 field=what,
                 value=(one, other),
             )
-    scales = _scales(described["student"])
     return [
         ExternalMetric(
             name=name,
             about=about_metric(name, _TASKS.get(tasks["student"])),
-            most=scales.get(name, 1.0),
+            most=_best(own["student"].get(name)),
             lower_is_better=name in METRICS and METRICS[name].lower_is_better,
         )
         for name in common
@@ -215,16 +265,17 @@ def _task(document: Mapping[str, Any]) -> str:
     return str(configs[0]["taskType"]) if configs else ""
 
 
-def _scales(document: Mapping[str, Any]) -> dict[str, float]:
-    """The best rating of each metric of the user's own."""
+def _own_metrics(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The definitions of the user's own metrics, by name."""
     config = document["evaluationConfig"].get("automated", {}).get("customMetricConfig", {})
-    found = {}
-    for each in config.get("customMetrics", ()):
-        definition = each.get("customMetricDefinition", {})
-        values = [item["value"].get("floatValue", 0.0) for item in definition.get("ratingScale", ())]
-        if values and max(values) > 0:
-            found[definition["name"]] = float(max(values))
-    return found
+    given = [each.get("customMetricDefinition", {}) for each in config.get("customMetrics", ())]
+    return {definition["name"]: definition for definition in given if "name" in definition}
+
+
+def _best(definition: Mapping[str, Any] | None) -> float:
+    """The best rating of a metric; the service's own go up to 1."""
+    scale = definition.get("ratingScale", ()) if definition else ()
+    return max([0.0, *(float(item["value"].get("floatValue", 0.0)) for item in scale)]) or 1.0
 
 
 def _side(job: EvaluationJob, state: EvaluationStatus, name: str) -> ExternalSide:

@@ -76,7 +76,7 @@ def _find(step: CreateListed, clients: Clients, inside: Mapping[str, str]) -> di
     listing = step.listing
     narrowed = {listing.contains: step.name} if listing.contains else {}
     for item in clients.pages(step.service, listing.operation, listing.items, **inside, **narrowed):
-        if item.get(listing.name) != step.name or item[listing.state] in listing.gone:
+        if item.get(listing.name) != step.name or item.get(listing.state) in listing.gone:
             continue
         strange = {key: item[key] for key, value in listing.same.items() if item.get(key, value) != value}
         if strange:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.apply.evaluating import gather_answers, paired_specs, report_of_jobs
+from bedrock_distill.apply.evaluating import (
+    check_report,
+    gather_answers,
+    make_jobs,
+    paired_specs,
+    report_of_jobs,
+)
 from bedrock_distill.errors import PlanError
 from bedrock_distill.resources import EvaluationJob
 from bedrock_distill.resources.attaching import attach_as
@@ -103,10 +109,19 @@ class EvaluatesOnBedrock(ABC):
             **wanted: Fields of `BedrockEvaluation`, such as `output`, `metrics` and `judge`, and the `name` of both jobs.
 
         Raises:
-            PlanError: If a plan cannot work; nothing is made then.
+            DataError: If prompts were trained on, or a line of the data is no record; nothing is made then.
+            SpecError: If a field is wrong, or there is nothing to slice by; nothing is made then, either.
+            PlanError: If a plan cannot work; the same.
             JobFailedError: If a job failed.
             WaitTimeoutError: If a job is not over in time; it goes on.
         """
+        told: dict[str, Any] = {
+            "data": data,
+            "limit": wanted.get("limit"),
+            "names": {"student": student, "teacher": teacher},
+            **(report or {}),
+        }
+        check_report(told, category=wanted.get("category"))
         specs = self.bedrock_evaluations(student=student, teacher=teacher, data=data, **wanted)
         plans = {side: self.plan(spec) for side, spec in specs.items()}
         for plan in plans.values():
@@ -114,13 +129,7 @@ class EvaluatesOnBedrock(ABC):
             if plan.blockers:
                 reasons = "; ".join(f"{warning.code}: {warning.text}" for warning in plan.blockers)
                 raise PlanError(f"The plan {plan.name!r} cannot work: {reasons}")
-        jobs: dict[str, EvaluationJob] = {side: self.apply(plan) for side, plan in plans.items()}
+        jobs = make_jobs(plans, self.apply)
         for job in jobs.values():
             job.wait(timeout_s=timeout_s, on_change=on_change)
-        told: dict[str, Any] = {
-            "data": data,
-            "limit": wanted.get("limit"),
-            "names": {"student": student, "teacher": teacher},
-            **(report or {}),
-        }
         return report_of_jobs(jobs["student"], jobs["teacher"], **told)

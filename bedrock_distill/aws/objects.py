@@ -177,14 +177,21 @@ class ObjectStore:
 
     def read(self, uri: S3Uri) -> bytes:
         """An object's bytes, for small objects."""
-        answer = self._clients.call("s3", "get_object", subject=str(uri), Bucket=uri.bucket, Key=uri.key)
-        body: bytes = answer["Body"].read()
+        answer = self._clients.read(
+            "s3", "get_object", "Body", subject=str(uri), Bucket=uri.bucket, Key=uri.key
+        )
+        body: bytes = answer["Body"]
         return body
 
     def list(self, prefix: S3Uri) -> Iterator[tuple[S3Uri, int]]:
         """Every object under a prefix, with its size in bytes."""
         for item in self._clients.pages(
-            "s3", "list_objects_v2", "Contents", Bucket=prefix.bucket, Prefix=prefix.key
+            "s3",
+            "list_objects_v2",
+            "Contents",
+            subject=str(prefix),
+            Bucket=prefix.bucket,
+            Prefix=prefix.key,
         ):
             yield S3Uri(prefix.bucket, item["Key"]), int(item["Size"])
 

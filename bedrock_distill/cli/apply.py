@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,13 @@ from bedrock_distill.cli.common import Settings, common_options, duration, has_t
 from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bedrock_distill.apply import ApplyEvent
     from bedrock_distill.plan import Plan
     from bedrock_distill.session import Session
 
-__all__ = ["check", "command", "consent", "emit_logging", "narrate"]
+__all__ = ["check", "command", "consent", "emit_logging", "narrate", "staying"]
 
 
 @click.command("apply", short_help="Do what a plan says, once, however often it is called.")
@@ -61,7 +62,7 @@ def command(
         plan.within(max_cost_usd)
     check(plan, force=force)
     consent(settings, plan, given=yes)
-    try:
+    with staying(settings):
         with settings.progress("Staging") as progress:
             handle = session.apply(plan, force=force, on_event=narrate(settings, progress.update))
         if plan.kind == "logging":
@@ -73,9 +74,6 @@ def command(
             wait_and_emit(settings, handle, timeout_s=timeout, text=_text, more=more)
         else:
             settings.emit(more | {"arn": handle.arn}, handle.arn)
-    except KeyboardInterrupt:
-        settings.note("What was done stays done: apply again, and it goes on from here.")
-        raise
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -113,8 +111,25 @@ def stored_plan(path: str) -> Plan | None:
     return Plan.from_json(content) if content.lstrip()[:1] == b"{" or path.endswith(".json") else None
 
 
-def check(plan: Plan, *, force: bool) -> None:
+@contextmanager
+def staying(settings: Settings) -> Iterator[None]:
+    """Where somebody interrupts what makes things, say that these stay."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        settings.note(
+            "What was done stays done: apply again, or give the same command again, and it goes on from here."
+        )
+        raise
+
+
+def check(plan: Plan, *, force: bool, forced_by: str = "give --force") -> None:
     """Refuse a plan that cannot work before anybody is asked to pay for it.
+
+    Args:
+        plan: The plan.
+        force: Go on all the same.
+        forced_by: How to go on all the same, in words.
 
     Raises:
         PlanError: Unless it can work, or is forced.
@@ -123,7 +138,7 @@ def check(plan: Plan, *, force: bool) -> None:
 
     if plan.blockers and not force:
         reasons = "".join(f"\n  {warning.code}: {warning.text}" for warning in plan.blockers)
-        raise PlanError(f"The plan {plan.name!r} cannot work:{reasons}\nIf you know better, give --force.")
+        raise PlanError(f"The plan {plan.name!r} cannot work:{reasons}\nIf you know better, {forced_by}.")
 
 
 def consent(settings: Settings, plan: Plan, *, given: bool) -> None:

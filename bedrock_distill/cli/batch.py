@@ -123,7 +123,7 @@ def list_jobs(settings: Settings, status: str | None, name: str | None) -> None:
 @click.argument("job")
 @common_options
 def show(settings: Settings, job: str) -> None:
-    """Show one job, by its ARN or the last part of it."""
+    """Show one job, by its name, its ARN or the last part of that."""
     document = settings.session().batch(job).describe()
     settings.emit(document, lambda: lines_of(document))
 
@@ -173,14 +173,15 @@ def answers(settings: Settings, job: str, out: str) -> None:
     found = handle.answers()
     written = write_records(out, (answer.record for answer in found if answer.record is not None))
     errors = _errors(found)
-    total = handle.status().total
+    state = handle.status()
+    done = state.processed if state.processed is not None else len(found)
     document = {
         "arn": handle.arn,
         "out": out,
         "answered": written,
         "failed": sum(errors.values()),
         "errors": dict(errors.most_common()),
-        "not_asked": max(0, total - len(found)) if total is not None else None,
+        "not_asked": max(0, state.total - done) if state.total is not None else None,
     }
     settings.emit(document, lambda: _text(document))
 

@@ -67,7 +67,7 @@ def create(
         JobFailedError: If it fails.
         WaitTimeoutError: If it is not there in time.
     """
-    from bedrock_distill.cli.apply import check, consent, narrate
+    from bedrock_distill.cli.apply import check, consent, narrate, staying
     from bedrock_distill.cli.plan import show
 
     session = settings.session()
@@ -75,11 +75,16 @@ def create(
     if dry_run:
         show(settings, plan)
         return
-    check(plan, force=False)
+    check(
+        plan,
+        force=False,
+        forced_by="keep the plan that --dry-run --output json prints, and `bedrock-distill apply --force` it",
+    )
     consent(settings, plan, given=yes)
-    with settings.progress("Staging") as progress:
-        handle = session.apply(plan, on_event=narrate(settings, progress.update))
-    if wait:
-        wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document[prints]))
-    else:
-        settings.emit({"arn": handle.arn, "status": handle.status().status}, handle.arn)
+    with staying(settings):
+        with settings.progress("Staging") as progress:
+            handle = session.apply(plan, on_event=narrate(settings, progress.update))
+        if wait:
+            wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document[prints]))
+        else:
+            settings.emit({"arn": handle.arn, "status": handle.status().status}, handle.arn)

@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, table
+from bedrock_distill.cli.selecting import SELECTING, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from bedrock_distill.aws import Clients
     from bedrock_distill.harvest import LogReport
     from bedrock_distill.harvest.engines.processes import Engine
     from bedrock_distill.harvest.parts import Receipt
-    from bedrock_distill.records.logs import Filter, LogQuery
 
 __all__ = ["from_logs"]
 
 # Spelt out, because importing the room that knows them would slow --help; a test holds them equal.
 _STOPS = ("end", "length", "filtered", "tool", "other")
 _FEWEST = 100
-_MINUTES = ["%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--out", required=True, type=click.Path(dir_okay=False), help="File to write; whole or not at all."
     ),
-    click.option(
-        "--model",
-        "models",
-        multiple=True,
-        help="Model that answered, whichever way it was called; may be repeated.",
-    ),
-    click.option("--exact-model", help="Model exactly as the log names it: one id, profile or ARN."),
-    click.option(
-        "--where", multiple=True, metavar="KEY=VALUE", help="Request metadata that a record must have."
-    ),
-    click.option(
-        "--where-not", multiple=True, metavar="KEY=VALUE", help="Request metadata that it must not have."
-    ),
-    click.option(
-        "--any", "any_", is_flag=True, help="One of the conditions on metadata is enough. Default: all."
-    ),
-    click.option("--since", type=click.DateTime(_MINUTES), help="Calls from this time on, in UTC."),
-    click.option("--until", type=click.DateTime(_MINUTES), help="Calls before this time, in UTC."),
-    click.option(
-        "--operation", "operations", multiple=True, help="API operation, such as Converse; may be repeated."
-    ),
+    *SELECTING,
     click.option(
         "--responses", is_flag=True, help="Keep the logged answers as golden labels. Default: prompts only."
     ),
@@ -150,7 +127,7 @@ def from_logs(
         report = run(
             source,
             out,
-            query=_query(wanted),
+            query=query_of(wanted),
             clients=clients,
             engine=chosen,
             max_records=max_records,
@@ -180,28 +157,6 @@ def _engine(
     pool = ProcessEngine(processes)
     one = pool.processes == 1 or (clients is not None and clients.portable is None)
     yield None if one else pool
-
-
-def _query(wanted: dict[str, Any]) -> LogQuery:
-    from bedrock_distill.records.logs import LogQuery
-
-    where = _filter(wanted.pop("where"), wanted.pop("where_not"), any_=wanted.pop("any_"))
-    return LogQuery(where=where, **wanted)
-
-
-def _filter(equal: Sequence[str], unequal: Sequence[str], *, any_: bool) -> Filter | None:
-    from bedrock_distill.records.logs import Metadata
-
-    filters: list[Filter] = []
-    for texts, option in ((equal, "--where"), (unequal, "--where-not")):
-        for text in texts:
-            key, found, value = text.partition("=")
-            if not found:
-                raise click.BadParameter(
-                    f"{text!r} is not KEY=VALUE, such as project=triage.", param_hint=option
-                )
-            filters.append(Metadata(key) == value if option == "--where" else Metadata(key) != value)
-    return functools.reduce(operator.or_ if any_ else operator.and_, filters) if filters else None
 
 
 def _text(report: LogReport) -> str:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_distill.cli.common import Settings, common_options
-from bedrock_distill.cli.data_logs import _MINUTES, _filter
+from bedrock_distill.cli.selecting import SELECTING, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bedrock_distill.profiling import Profile
-    from bedrock_distill.records.logs import LogQuery
 
 __all__ = ["profile"]
 
@@ -83,22 +82,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="What serving the student costs a day beside tokens.",
     ),
-    click.option("--model", "models", multiple=True, help="Calls that this model answered; may be repeated."),
-    click.option("--exact-model", help="Calls of the model exactly as the log names it."),
-    click.option(
-        "--where", multiple=True, metavar="KEY=VALUE", help="Request metadata that calls must have."
-    ),
-    click.option(
-        "--where-not", multiple=True, metavar="KEY=VALUE", help="Request metadata that they must not have."
-    ),
-    click.option(
-        "--any", "any_", is_flag=True, help="One of the conditions on metadata is enough. Default: all."
-    ),
-    click.option("--since", type=click.DateTime(_MINUTES), help="Calls from this time on, in UTC."),
-    click.option("--until", type=click.DateTime(_MINUTES), help="Calls before this time, in UTC."),
-    click.option(
-        "--operation", "operations", multiple=True, help="API operation, such as Converse; may be repeated."
-    ),
+    *SELECTING,
     click.option(
         "--max-groups",
         type=click.IntRange(min=1),
@@ -164,7 +148,7 @@ def profile(
             source,
             by=by,
             templates=not no_templates,
-            query=_query(wanted),
+            query=query_of(wanted),
             teacher=teacher,
             student=student,
             prices=by_model,
@@ -220,10 +204,3 @@ def _prices(texts: tuple[str, ...]) -> dict[str, dict[Any, float]]:
             )
         found.setdefault(model, {})[kind] = usd
     return found
-
-
-def _query(wanted: dict[str, Any]) -> LogQuery:
-    from bedrock_distill.records.logs import LogQuery
-
-    where = _filter(wanted.pop("where"), wanted.pop("where_not"), any_=wanted.pop("any_"))
-    return LogQuery(where=where, **wanted)

@@ -131,11 +131,19 @@ def evaluate_on_bedrock(settings: Settings, given: Mapping[str, Any]) -> Report:
         JobFailedError: If a job failed.
         WaitTimeoutError: If a job is not over in time.
     """
-    from bedrock_distill.apply.evaluating import report_of_jobs
-    from bedrock_distill.cli.apply import check, consent, narrate
+    from bedrock_distill.apply.evaluating import check_report, make_jobs, report_of_jobs
+    from bedrock_distill.cli.apply import check, consent, narrate, staying
     from bedrock_distill.resources import Prompts
 
+    told = {
+        "data": given["data"],
+        "names": {side: given[side] for side in ("student", "teacher")},
+        "slices": given["slices"] or None,
+        **{key: given[key] for key in ("training", "allow_overlap", "limit", "seed")},
+    }
+    check_report(told, category=given["category"])
     session = settings.session()
+    _consent_to_ask(settings, given)
     specs = session.bedrock_evaluations(
         student=given["student"],
         teacher=given["teacher"],
@@ -150,25 +158,29 @@ def evaluate_on_bedrock(settings: Settings, given: Mapping[str, Any]) -> Report:
     )
     plans = {side: session.plan(spec) for side, spec in specs.items()}
     for plan in plans.values():
+        check(
+            plan, force=False, forced_by="describe it in a job file, and `bedrock-distill apply --force` that"
+        )
         for warning in plan.warnings:
             settings.note(f"{plan.name}: {warning.code}: {warning.text}")
-        check(plan, force=False)
     for plan in plans.values():
         consent(settings, plan, given=given["yes"])
-    jobs = {}
-    for side, plan in plans.items():
+    with staying(settings):
         with settings.progress("Staging") as progress:
-            jobs[side] = session.apply(plan, on_event=narrate(settings, progress.update))
-    for job in jobs.values():
-        job.wait(timeout_s=given["timeout"], on_change=lambda state: settings.note(narrate_state(state)))
-    return report_of_jobs(
-        jobs["student"],
-        jobs["teacher"],
-        data=given["data"],
-        names={side: given[side] for side in jobs},
-        slices=given["slices"] or None,
-        training=given["training"],
-        allow_overlap=given["allow_overlap"],
-        limit=given["limit"],
-        seed=given["seed"],
-    )
+            tell = narrate(settings, progress.update)
+            jobs = make_jobs(plans, lambda plan: session.apply(plan, on_event=tell))
+        for job in jobs.values():
+            job.wait(timeout_s=given["timeout"], on_change=lambda state: settings.note(narrate_state(state)))
+    return report_of_jobs(jobs["student"], jobs["teacher"], **told)
+
+
+def _consent_to_ask(settings: Settings, given: Mapping[str, Any]) -> None:
+    """Ask before answers are gathered: that is done to plan the jobs, and costs money already."""
+    from bedrock_distill.resources.evaluation_job.spec import can_ask
+
+    aside = [given[side] for side in ("student", "teacher") if not can_ask(given[side])]
+    if aside and not given["yes"]:
+        settings.confirm(
+            f"No evaluation job can ask {aside[0]}, so its answers are gathered now, and calls cost money. Go on?",
+            otherwise="This costs money, and there is no terminal to ask: give --yes to consent.",
+        )

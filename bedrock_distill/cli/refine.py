@@ -180,7 +180,8 @@ def _enforce(outcome: Outcome) -> None:
     last = outcome.lineage.events[-1] if outcome.lineage.events else None
     if outcome.round is not None and isinstance(last, Kept):
         reasons = "".join(f"\n  {reason}" for reason in last.why)
+        missed = "one criterion" if len(last.why) == 1 else f"{len(last.why)} criteria"
         raise GateFailedError(
-            f"The candidate of round {outcome.round} does not take over: {len(last.why)} criteria missed.{reasons}",
+            f"The candidate of round {outcome.round} does not take over: it missed {missed}.{reasons}",
             failures=last.why,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from bedrock_distill.clock import Clock, SystemClock
@@ -30,7 +30,7 @@ from bedrock_distill.records.schema import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ExternalAnswer", "ExternalMetric", "ExternalSide", "external_report"]
+__all__ = ["ExternalAnswer", "ExternalMetric", "ExternalSide", "check_external", "external_report"]
 
 CATEGORY: Final = "category"
 """Key of the metadata that holds the category which the service was told, to slice by."""
@@ -91,6 +91,42 @@ class ExternalMetric:
         return f"1 - {self.name}" if self.lower_is_better else self.name
 
 
+def check_external(
+    data: EvaluationData,
+    *,
+    category: str | None = None,
+    slices: SliceChoice | Sequence[SliceChoice] | Mapping[str, SliceChoice] | None = None,
+    training: EvaluationData | None = None,
+    allow_overlap: bool = False,
+    limit: int | None = None,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> None:
+    """Refuse what no report could be made with, before a service is paid for what goes into it.
+
+    Args:
+        data: What the service will be given.
+        category: Key of the metadata that it will be told as the category.
+        slices: See `external_report`, as for all that follows.
+        training: See above.
+        allow_overlap: See above.
+        limit: See above.
+        confidence: See above.
+        resamples: See above.
+        seed: See above.
+
+    Raises:
+        DataError: If a line of the data is no record, or prompts were trained on.
+        SpecError: If an argument makes no sense, or there is nothing to slice by.
+    """
+    precision_of(confidence, resamples, seed, limit=limit)
+    task = load_task(data, limit=limit)
+    told = [metadata.get(category) if category else None for metadata in task.metadata]
+    slice_task(_with_categories(task, told), slices)
+    overlap_of(task, training, allowed=allow_overlap)
+
+
 def external_report(
     student: ExternalSide,
     teacher: ExternalSide,
@@ -139,7 +175,7 @@ def external_report(
     task = _task_of(sides) if data is None else load_task(data, limit=limit)
     matched = {side: _matched(side, given, task, limited=limit is not None) for side, given in sides.items()}
     if data is not None:
-        task = _with_categories(task, matched["teacher"])
+        task = _with_categories(task, [each.category if each else None for each in matched["teacher"]])
     slicings = slice_task(task, slices)
     overlap = overlap_of(task, training, allowed=allow_overlap)
     answers = {side: _answers(given, matched[side]) for side, given in sides.items()}
@@ -245,16 +281,13 @@ def _matched(
     return tuple(found)
 
 
-def _with_categories(task: Task, answers: Sequence[ExternalAnswer | None]) -> Task:
+def _with_categories(task: Task, categories: Sequence[str | None]) -> Task:
     """The prompts, with the categories that the service was told."""
-    known = task.metadata or ({},) * len(task.prompts)
     told = tuple(
-        {CATEGORY: answer.category, **metadata} if answer and answer.category else metadata
-        for answer, metadata in zip(answers, known, strict=True)
+        {CATEGORY: category, **metadata} if category else metadata
+        for category, metadata in zip(categories, task.metadata, strict=True)
     )
-    return Task(
-        source=task.source, prompts=task.prompts, references=task.references, cut=task.cut, metadata=told
-    )
+    return replace(task, metadata=told)
 
 
 def _answers(side: ExternalSide, matched: Sequence[ExternalAnswer | None]) -> Answers:

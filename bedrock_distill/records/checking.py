@@ -99,7 +99,7 @@ class CheckReport:
             return
         first = f" First: {self.offences[0]}." if self.offences else ""
         raise DataError(
-            f"The training data breaks Bedrock's rules. {self.summary()}{first}",
+            f"The data breaks Bedrock's rules. {self.summary()}{first}",
             offences=self.offences,
             count=self.offence_count,
         )

@@ -1,7 +1,8 @@
 """Keeping a student good as its traffic changes: round after round from new logs to a better student, and back.
 
 `spec` says what is refined, `traffic` what came in, `choosing` what of it teaches most, `opening` writes it down, `steps` are
-the steps of a round and `running` their order; `lineage` remembers all of it in the output bucket.
+the steps of a round, `serving` what the last one changes, and `running` their order; `lineage` remembers all of it in the
+output bucket.
 """
 
 from bedrock_distill.refinement.choosing import Candidate, Choice

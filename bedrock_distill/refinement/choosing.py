@@ -1,7 +1,7 @@
 """Which prompts of the traffic teach most, and which are held out. Functions of values: the same traffic, the same choice.
 
-First a hash of each prompt decides whether it may be learned or only be compared on; so no prompt is ever on both sides,
-in this round or a later one. What is nearly a prompt of the other side is left out of both. Of the rest, those are taken that
+First a hash of each prompt decides whether it may be learned or only be compared on; so no prompt is ever on both sides, in
+this round or a later one, as long as `seed` and `hold_out_share` stay. What is nearly a prompt of the other side is left out of both. Of the rest, those are taken that
 say most about where the student fails, and a share at random, so that training data keeps the shape of the traffic.
 """
 
@@ -18,6 +18,7 @@ from bedrock_distill.evaluation.overlap import find_overlap
 from bedrock_distill.evaluation.tasks import load_task
 from bedrock_distill.records.schema import encode_record
 from bedrock_distill.records.splitting import Shares, split_of
+from bedrock_distill.records.tokens import joined_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from bedrock_distill.refinement.spec import Refinement
     from bedrock_distill.refinement.traffic import Asked
 
-__all__ = ["REASONS", "Candidate", "Choice", "Vocabulary", "choose", "in_order", "learnable", "reasons_of"]
+__all__ = [
+    "REASONS",
+    "Candidate",
+    "Choice",
+    "Vocabulary",
+    "choose",
+    "in_order",
+    "learnable",
+    "place_of",
+    "reasons_of",
+]
 
 REASONS: Final[dict[str, tuple[float, str]]] = {
     "disagreed": (4.0, "the student's answer differs from the teacher's"),
@@ -35,7 +46,8 @@ REASONS: Final[dict[str, tuple[float, str]]] = {
     "under-represented": (1.0, "its words are rare in the training data"),
     "usual": (0.0, "drawn at random"),
 }
-"""Why a prompt is chosen -> how much that weighs, and what it means. Weights add up; the heaviest gives the name."""
+"""Why a prompt is chosen -> how much that weighs, and what it means. Weights add up, a disagreement's by how far the answers
+differ; the first in this order gives the name."""
 
 _RARE: Final = 3
 """A word that fewer records of the training data hold is rare."""
@@ -100,31 +112,34 @@ def _words(record: Record) -> set[str]:
 
 
 def reasons_of(
-    asked: Asked, novelty: float, same: Callable[[str, str], bool]
+    asked: Asked, novelty: float, agreement: Callable[[str, str], float]
 ) -> tuple[tuple[str, ...], float]:
     """What speaks for learning a prompt, the heaviest first, and what it weighs together.
 
     Args:
         asked: The prompt, and how it was answered.
         novelty: Share of its words that are rare in the training data.
-        same: Whether two answers say the same.
+        agreement: How far the student's answer agrees with the teacher's, from 0 to 1.
     """
-    differs = (
-        asked.student is not None and asked.teacher is not None and not same(asked.student, asked.teacher)
-    )
+    both = asked.student is not None and asked.teacher is not None
     holds = {
-        "disagreed": differs,
-        "unsure": asked.unsure,
-        "fell back": asked.fell_back,
-        "under-represented": novelty >= _UNDER,
+        "disagreed": max(0.0, 1 - agreement(asked.student or "", asked.teacher or "")) if both else 0.0,
+        "unsure": float(asked.unsure),
+        "fell back": float(asked.fell_back),
+        "under-represented": float(novelty >= _UNDER),
     }
     found = tuple(reason for reason in REASONS if holds.get(reason))
-    return found, sum(REASONS[reason][0] for reason in found) + (novelty if found else 0.0)
+    return found, sum(REASONS[reason][0] * holds[reason] for reason in found) + (novelty if found else 0.0)
 
 
 def in_order(prompts: Iterable[Record], seed: int) -> list[Record]:
     """Prompts in the order of a hash: any beginning of it is a sample."""
-    return sorted(prompts, key=lambda prompt: xxhash.xxh3_64_intdigest(encode_record(prompt.prompt), seed))
+    return sorted(prompts, key=lambda prompt: place_of(prompt, seed))
+
+
+def place_of(prompt: Record, seed: int) -> int:
+    """A hash of a prompt, to draw by."""
+    return xxhash.xxh3_64_intdigest(encode_record(prompt.prompt), seed)
 
 
 def learnable(prompt: Record, spec: Refinement) -> bool:
@@ -139,7 +154,7 @@ def choose(
     *,
     training: Sequence[Record],
     evaluation: Sequence[Record],
-    same: Callable[[str, str], bool],
+    agreement: Callable[[str, str], float],
 ) -> Choice:
     """What a round adds to the training data and to the evaluation.
 
@@ -148,7 +163,7 @@ def choose(
         spec: How many, and how.
         training: What the serving student has learned.
         evaluation: What candidates are compared on so far.
-        same: Whether two answers say the same.
+        agreement: How far the student's answer agrees with the teacher's, from 0 to 1.
     """
     by_prompt = {each.prompt: each for each in asked}
     left_out: Counter[str] = Counter()
@@ -164,7 +179,7 @@ def choose(
     left_out["in training already"] += sum(prompt in known for prompt in fresh)
     vocabulary = Vocabulary(training)
     candidates = [
-        Candidate(prompt, *reasons_of(by_prompt[prompt], vocabulary.novelty(prompt), same))
+        Candidate(prompt, *reasons_of(by_prompt[prompt], vocabulary.novelty(prompt), agreement))
         for prompt in fresh
         if prompt not in known
     ]
@@ -185,12 +200,12 @@ def _without(
 
 def _taken(candidates: list[Candidate], spec: Refinement, left_out: Counter[str]) -> tuple[Candidate, ...]:
     """The weightiest, near copies of weightier ones left out, and a share at random; candidates come in random order."""
-    ranked = sorted(candidates, key=lambda each: -each.weight)  # stable: among equals the order stays random
     usual = round(spec.max_new * spec.usual_share)
-    hard = [each for each in ranked if each.weight > 0]
-    taken = _apart(hard, spec.max_new - usual, left_out)
-    chosen = {each.prompt for each in taken}
-    rest = [each for each in candidates if each.prompt not in chosen]
+    ranked = sorted(candidates, key=lambda each: -each.weight)  # stable: among equals the order stays random
+    taken, copies = _apart([each for each in ranked if each.weight > 0], spec.max_new - usual)
+    left_out["nearly another new one"] += len(copies)
+    seen = {each.prompt for each in (*taken, *copies)}
+    rest = [each for each in candidates if each.prompt not in seen]
     # The share at random is one of what is taken, also where few are hard.
     room = usual if len(taken) == spec.max_new - usual else _share_beside(len(taken), spec)
     left_out["beyond max_new"] += max(0, len(rest) - room)
@@ -199,29 +214,28 @@ def _taken(candidates: list[Candidate], spec: Refinement, left_out: Counter[str]
 
 def _share_beside(hard: int, spec: Refinement) -> int:
     """How many at random go with so many hard ones; without hard ones there is nothing to learn but what was asked."""
-    if spec.usual_share == 1:
-        return spec.max_new
-    return max(round(hard * spec.usual_share / (1 - spec.usual_share)), 0)
+    return round(hard * spec.usual_share / (1 - spec.usual_share))
 
 
-def _apart(ranked: list[Candidate], most: int, left_out: Counter[str]) -> list[Candidate]:
-    """The first of each group of near copies, as far as there is room."""
+def _apart(ranked: list[Candidate], most: int) -> tuple[list[Candidate], list[Candidate]]:
+    """As many as there is room for, and those that were passed over for being nearly one of them."""
     from bedrock_distill.evaluation.windowing import similar_pairs  # noqa: PLC0415 - loads numpy
 
-    texts = [encode_record(each.prompt) for each in ranked[: 4 * most]]
-    earlier: dict[int, int] = {}
+    texts = [joined_texts(each.prompt) for each in ranked]
+    similar: dict[int, set[int]] = {}
     for one, other, _ in similar_pairs(texts, texts, _NEAR):
-        if other < one:
-            earlier[one] = min(other, earlier.get(one, other))
-    taken: list[Candidate] = []
-    for place, candidate in enumerate(ranked[: 4 * most]):
+        if one != other:
+            similar.setdefault(one, set()).add(other)
+    taken: dict[int, Candidate] = {}
+    copies: list[Candidate] = []
+    for place, candidate in enumerate(ranked):
         if len(taken) == most:
             break
-        if place in earlier:
-            left_out["nearly another new one"] += 1
+        if similar.get(place, set()).isdisjoint(taken):
+            taken[place] = candidate
         else:
-            taken.append(candidate)
-    return taken
+            copies.append(candidate)
+    return list(taken.values()), copies
 
 
 _NEAR: Final = 0.8

@@ -7,6 +7,7 @@ cannot both go on: the second is told. Everything else is read off the events: t
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -66,6 +67,8 @@ class Opened(_Event, frozen=True, kw_only=True, tag="opened"):
     """Where the window of traffic begins; None is as far back as logs go."""
     until: datetime
     """Where it ends."""
+    deployment: str
+    """ARN of what is refined."""
     serving: str
     """ARN of the model that served then."""
     training: Stored
@@ -246,7 +249,9 @@ class LineageStore:
             DataError: If an object there is no event, or one is missing.
             ServiceError: If S3 refuses.
         """
-        uris = sorted(uri for uri, _ in self._store.list((self.folder / "events").as_prefix))
+        folder = (self.folder / "events").as_prefix
+        # The console marks a folder with an empty object of the folder's own name.
+        uris = sorted(uri for uri, _ in self._store.list(folder) if uri != folder)
         self.lineage = replace(self.lineage, events=tuple(self._read(uris)))
         return self.lineage
 
@@ -315,7 +320,9 @@ class LineageStore:
                 "somebody has changed it. Put the old version back, or refine under another name."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        part.write_bytes(body)
+        part.replace(path)  # whole or not at all, where two runs fetch it at once
         return path
 
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bedrock_distill.errors import DataError
-from bedrock_distill.evaluation.judging import Judge
-from bedrock_distill.evaluation.metrics import Metric, choose_scorers
+from bedrock_distill.evaluation.metrics import choose_metrics
 from bedrock_distill.evaluation.overlap import find_overlap
 from bedrock_distill.evaluation.tasks import load_task
 from bedrock_distill.records.reading import read_records
 from bedrock_distill.records.requests import METADATA_KEY
 from bedrock_distill.records.schema import Record, encode_record
 from bedrock_distill.records.writing import write_records
-from bedrock_distill.refinement.choosing import Vocabulary, choose, in_order, learnable
+from bedrock_distill.refinement.choosing import Vocabulary, choose, in_order, learnable, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
 
     from bedrock_distill.evaluation.answers import ChatTarget
     from bedrock_distill.evaluation.asking import Asking
-    from bedrock_distill.evaluation.tasks import Task
     from bedrock_distill.refinement.choosing import Choice
     from bedrock_distill.refinement.spec import Refinement
     from bedrock_distill.refinement.traffic import Asked, Traffic
 
-__all__ = ["ROUND_KEY", "RoundData", "ask_teacher", "choose_from", "same_by", "write_round"]
+__all__ = ["ROUND_KEY", "RoundData", "agreement_by", "ask_teacher", "choose_from", "write_round"]
 
 ROUND_KEY: Final = "refined-in"
 """Key of the metadata that says in which round a prompt came into the evaluation; 0 is the file that was given."""
@@ -45,18 +43,14 @@ class RoundData:
     evaluation_records: int
 
 
-def same_by(metric: str | None, texts: Sequence[str]) -> Callable[[str, str], bool]:
-    """Whether two answers say the same, by the metric that will decide.
+def agreement_by(metric: str | None, texts: Sequence[str]) -> Callable[[str, str], float]:
+    """How far an answer agrees with the teacher's, from 0 to 1, by the metric that will decide.
 
     Args:
         metric: Its name. None chooses as `evaluate` does.
         texts: Answers of the teacher's, to choose by.
     """
-    chosen = choose_scorers(metric, texts)[0]
-    if isinstance(chosen, Judge):  # a name never stands for a judge
-        raise TypeError(chosen)
-    scorer: Metric = chosen
-    return lambda answer, target: scorer.score(answer, target) >= 1
+    return choose_metrics(metric, texts)[0].score
 
 
 def ask_teacher(
@@ -94,12 +88,12 @@ def ask_teacher(
 
 
 def choose_from(
-    asked: Sequence[Asked], spec: Refinement, training: Sequence[Record], evaluation: Task
+    asked: Sequence[Asked], spec: Refinement, training: Sequence[Record], evaluation: Sequence[Record]
 ) -> Choice:
     """What a round adds, compared by the metric that will decide."""
     texts = [each.teacher for each in asked if each.teacher is not None]
     return choose(
-        asked, spec, training=training, evaluation=evaluation.prompts, same=same_by(spec.metric, texts)
+        asked, spec, training=training, evaluation=evaluation, agreement=agreement_by(spec.metric, texts)
     )
 
 
@@ -118,16 +112,15 @@ def write_round(
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = [each.prompt for each in choice.new]
-    learned = [*_thinned(list(read_records(training)), spec.max_training - len(new), spec.seed), *new]
+    old = list(read_records(training))
+    learned = [*(old[place] for place in _thinned(old, spec.max_training - len(new), spec.seed)), *new]
     task = load_task(str(evaluation))
     known = [
         (record if gold is None else record.with_completion(gold), {ROUND_KEY: "0", **metadata})
         for record, gold, metadata in zip(task.prompts, task.references, task.metadata, strict=True)
     ]
-    kept = set(
-        _thinned([record for record, _ in known], spec.max_evaluation - len(choice.held_out), spec.seed)
-    )
-    compared = [(record, metadata) for record, metadata in known if record in kept]
+    kept = _thinned(task.prompts, spec.max_evaluation - len(choice.held_out), spec.seed)
+    compared = [known[place] for place in kept]
     compared += [(record, {ROUND_KEY: str(number)}) for record in choice.held_out]
     compared = _apart_from(compared, learned)
     data = RoundData(
@@ -161,12 +154,14 @@ def _apart_from(compared: _Compared, learned: Sequence[Record]) -> _Compared:
     )
 
 
-def _thinned(records: list[Record], most: int, seed: int) -> list[Record]:
-    """As many as there is room for, drawn by a hash, in the order they had."""
-    if len(records) <= most:
-        return records
-    kept = set(in_order(records, seed)[: max(most, 0)])
-    return [record for record in records if record in kept]
+def _thinned(records: Sequence[Record], most: int, seed: int) -> list[int]:
+    """The places of as many as there is room for, drawn by a hash, in the order they had.
+
+    Not by the hash that new ones were drawn by: all of those come early in its order, and would push out what was there.
+    """
+    another = (seed + 1) % (1 << 64)
+    drawn = sorted(range(len(records)), key=lambda place: place_of(records[place], another))
+    return sorted(drawn[: max(most, 0)])
 
 
 def _line(record: Record, metadata: Mapping[str, str]) -> bytes:

@@ -7,13 +7,15 @@ a crash, on any machine, goes on after the last event.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from xxhash import xxh3_64_hexdigest
 
 from bedrock_distill.errors import PlanError
 from bedrock_distill.refinement import steps
 from bedrock_distill.refinement.lineage import Distilled, Judged, LineageStore, RolledBack
 from bedrock_distill.refinement.opening import write_round
+from bedrock_distill.refinement.serving import serve, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,10 +121,10 @@ def outlook(session: Session, spec: Refinement, *, prices: Prices = _NO_PRICES) 
         prices: Prices by model id or side.
 
     Raises:
-        PlanError: If a round is open: `refine` goes on with it.
+        PlanError: If a round is open (`refine` goes on with it), or the lineage is another deployment's.
     """
     run = _run(session, spec, prices=prices)
-    if (opened := run.store.read().open_round) is not None:
+    if (opened := steps.past(run).open_round) is not None:
         raise PlanError(f"Round {opened.round} of {spec.name!r} is under way: `refine` goes on with it.")
     found = steps.find(run)
     plan = None
@@ -170,9 +172,11 @@ def refine(
 
     Raises:
         ConflictError: If another run writes the same lineage.
-        JobFailedError: If the job failed; the round has ended, and the next call begins another.
-        WaitTimeoutError: If the job is still running; call again to go on.
-        PlanError: If the distillation or the candidate's deployment cannot work, or nobody wants to pay.
+        JobFailedError: If the job failed; the round has ended, and the next call begins another. If a deployment failed, the
+            next call tries again.
+        WaitTimeoutError: If the job or a deployment is not done; call again to go on.
+        PlanError: If the distillation or the candidate's deployment cannot work, nobody wants to pay, the deployment was changed
+            in the meantime, or the lineage is another deployment's.
     """
     run = _run(
         session,
@@ -185,8 +189,8 @@ def refine(
         tell=tell,
     )
     choice, report, verdict = None, None, None
-    opened = steps.still_valid(run, run.store.read().open_round)
-    if opened is None:
+    opened = steps.past(run).open_round
+    if opened is None or not steps.still_valid(run, opened):
         found = steps.find(run)
         choice = found.choice
         if found.learned < spec.min_new:
@@ -198,8 +202,10 @@ def refine(
         opened = steps.open_round(run, found)
     distilled = run.store.lineage.of_round(opened.round, Distilled) or steps.distil(run, opened)
     judged = run.store.lineage.of_round(opened.round, Judged)
+    steps.hold(run, opened)
     if judged is None:
         report, verdict, judged = steps.compare(run, opened, distilled)
+        steps.hold(run, opened)
     promoted = steps.settle(run, opened, distilled, judged)
     return _outcome(run, opened.round, promoted=promoted, choice=choice, report=report, verdict=verdict)
 
@@ -207,7 +213,7 @@ def refine(
 def rollback(
     session: Session, spec: Refinement, *, to: str | None = None, timeout_s: float | None = 3600
 ) -> Lineage:
-    """Serve again what was served before the present model was promoted.
+    """Serve again what was served before the present model was promoted. A round that is open ends with it.
 
     Args:
         session: Where.
@@ -216,13 +222,18 @@ def rollback(
         timeout_s: Seconds to wait until it answers.
 
     Raises:
-        PlanError: If there is nothing to go back to.
+        ConflictError: If another run writes the same lineage.
+        NotFoundError: If the model was deleted.
+        PlanError: If there is nothing to go back to, or the lineage is another deployment's.
         JobFailedError: If the update fails; the deployment then serves what it served.
     """
     run = _run(session, spec)
-    past, handle = run.store.read(), run.handle
-    serving = handle.status().model_arn
-    target = to or past.before(serving)
+    handle = run.handle
+    serving = settled(handle, timeout_s=timeout_s)
+    past = steps.caught_up(run, serving)
+    # A rollback that died before it was written down is written down, and nothing else happens.
+    unwritten = past.serving is not None and past.before(past.serving) == serving
+    target = to or (serving if unwritten else past.before(serving))
     if target is None or target not in past.models:
         raise PlanError(
             f"{spec.deployment} serves {serving}, and there is no way back to {to or 'an earlier model'}: by its lineage it has "
@@ -230,19 +241,23 @@ def rollback(
         )
     if target == past.serving and target == serving:
         return past
-    steps.serve(handle, target, timeout_s=timeout_s)
-    return run.store.append(
-        RolledBack, round=past.rounds, deployment=handle.arn, before=serving, after=target
-    )
+    serve(handle, target, timeout_s=timeout_s)
+    before = past.serving if target == serving else serving
+    return run.store.append(RolledBack, round=past.rounds, deployment=handle.arn, before=before, after=target)
 
 
 def _run(session: Session, spec: Refinement, **options: Any) -> steps.Run:
     output = spec.distillation
     store = LineageStore(session.clients, output.output_uri, spec.name, kms_key=output.data_kms_key)
-    folder = session.state_dir.parent / "refine" / spec.name
+    # One name may be refined into several buckets.
+    folder = (
+        session.state_dir.parent
+        / "refine"
+        / f"{spec.name}-{xxh3_64_hexdigest(str(store.folder).encode())[:8]}"
+    )
     if options.get("metrics") is None:
         options["metrics"] = spec.metric
-    return steps.Run(session=session, spec=spec, store=store, work=Path(folder), **options)
+    return steps.Run(session=session, spec=spec, store=store, work=folder, **options)
 
 
 def _outcome(

@@ -7,12 +7,16 @@ from typing import Any, Final
 
 from pydantic import Field, field_validator, model_validator
 
+from bedrock_distill.evaluation.metrics import choose_metrics
+from bedrock_distill.records.logs import LogQuery
 from bedrock_distill.resources import Distillation, InvocationLogs, Prompts
 from bedrock_distill.resources.spec import Spec, check_name
 
 __all__ = ["DEFAULT_HOLD_OUT", "Gate", "Refinement"]
 
 DEFAULT_HOLD_OUT: Final = 0.2
+
+_NOT_ABOVE: Final = (("min_new", "max_new"), ("max_new", "max_training"), ("max_held_out", "max_evaluation"))
 
 
 class Gate(Spec):
@@ -52,7 +56,7 @@ class Refinement(Spec):
     metric: str | None = None
     """How answers are compared. Default: as `evaluate` chooses."""
     max_new: int = Field(default=2_000, ge=1)
-    """Most prompts that a round adds to the training data."""
+    """Most prompts that a round adds to the training data; at most `max_training`."""
     min_new: int = Field(default=20, ge=1)
     """Fewest; below that there is no round."""
     usual_share: float = Field(default=0.2, ge=0, le=1)
@@ -60,7 +64,7 @@ class Refinement(Spec):
     hold_out_share: float = Field(default=DEFAULT_HOLD_OUT, gt=0, lt=1)
     """Share of the traffic that is held out for the evaluation, by a hash of the prompt: once held out, never learned."""
     max_held_out: int = Field(default=300, ge=1)
-    """Most prompts that a round adds to the evaluation."""
+    """Most prompts that a round adds to the evaluation; at most `max_evaluation`."""
     max_evaluation: int = Field(default=1_000, ge=1)
     """Most prompts to compare on; above that, old ones are thinned out."""
     max_training: int = Field(default=15_000, ge=100)
@@ -70,7 +74,7 @@ class Refinement(Spec):
     ask_teacher: int = Field(default=300, ge=0)
     """How many prompts that only the student has answered are put to the teacher, too, to find where they disagree."""
     redact: str | None = None
-    """What is taken out of logged texts, such as `pii,secrets`."""
+    """What is taken out of the texts of logs and journal, such as `pii,secrets`."""
     seed: int = Field(default=0, ge=0, lt=1 << 64)
     """Another seed, another sample."""
 
@@ -78,6 +82,18 @@ class Refinement(Spec):
     @classmethod
     def _name(cls, value: str) -> str:
         return check_name(value)
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, value: str | None) -> str | None:
+        choose_metrics(value, ())  # a wrong name is told now, and not after hours of work
+        return value
+
+    @field_validator("redact")
+    @classmethod
+    def _redact(cls, value: str | None) -> str | None:
+        LogQuery(redact=value)
+        return value
 
     @field_validator("evaluation", "journal")
     @classmethod
@@ -100,8 +116,11 @@ class Refinement(Spec):
                 "distillation.data must be a file of prompts, so that it can be added to; "
                 "`bedrock-distill data from-logs` makes one from logs"
             )
-        if self.min_new > self.max_new:
-            raise ValueError(f"min_new ({self.min_new}) is above max_new ({self.max_new})")
+        for less, more in _NOT_ABOVE:
+            if getattr(self, less) > getattr(self, more):
+                raise ValueError(
+                    f"{less} ({getattr(self, less)}) is above {more} ({getattr(self, more)}); lower the one or raise the other"
+                )
         return self
 
     @property

@@ -53,7 +53,8 @@ def _value(name: str, value: Any, folder: Path) -> Any:
 
 
 def _path(value: str, folder: Path) -> Path:
-    return folder / Path(value).expanduser()
+    # An S3 URI stays one, so that the spec can say that it is no local file.
+    return Path(value) if value.startswith("s3:") else folder / Path(value).expanduser()
 
 
 _READERS: Mapping[str, tuple[type, Callable[[Any, Path], Any]]] = {

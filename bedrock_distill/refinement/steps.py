@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from bedrock_distill.errors import JobFailedError, PlanError, SpecError
 from bedrock_distill.evaluation import AnswerCache, evaluate
 from bedrock_distill.evaluation.asking import Asking
 from bedrock_distill.evaluation.tasks import load_task
 from bedrock_distill.records.reading import read_records
+from bedrock_distill.records.rules import Rules, rules_for
 from bedrock_distill.refinement.choosing import Choice, Vocabulary
 from bedrock_distill.refinement.lineage import Distilled, Ended, Judged, Kept, Opened, Promoted
 from bedrock_distill.refinement.opening import ROUND_KEY, ask_teacher, choose_from, write_round
-from bedrock_distill.refinement.traffic import Traffic, read_traffic
+from bedrock_distill.refinement.serving import UPDATE_S, serve, settled
+from bedrock_distill.refinement.traffic import Marked, Traffic, read_traffic
 from bedrock_distill.resources import Deployment, Distillation, OnDemandDeployment, Prompts, Provisioned
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from bedrock_distill.evaluation import Prices, Report, Verdict
     from bedrock_distill.evaluation.metrics import ScorerChoice
     from bedrock_distill.plan import Plan
-    from bedrock_distill.refinement.lineage import LineageStore
+    from bedrock_distill.refinement.lineage import Lineage, LineageStore
     from bedrock_distill.refinement.spec import Refinement
     from bedrock_distill.session import Session
 
 __all__ = [
     "Found",
     "Run",
+    "caught_up",
     "compare",
     "distil",
     "distillation_on",
     "find",
+    "hold",
     "open_round",
+    "past",
     "serve",
     "settle",
+    "settled",
     "still_valid",
 ]
-
-_UPDATE_S: Final = 3600.0
-"""Seconds to wait for a deployment; about 8 minutes are usual (Bedrock user guide)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,7 @@ class Found:
     number: int
     since: datetime | None
     until: datetime
+    deployment: str
     serving: str
     traffic: Traffic
     choice: Choice
@@ -99,8 +105,6 @@ class Found:
     """What the serving student has learned."""
     evaluation: Path
     """What was compared on so far."""
-    unanswered: int
-    """Calls of the teacher that failed."""
 
     @property
     def learned(self) -> int:
@@ -108,18 +112,36 @@ class Found:
         return len(self.choice.new)
 
 
+def past(run: Run) -> Lineage:
+    """What happened so far to the deployment.
+
+    Raises:
+        PlanError: If the lineage is another deployment's.
+    """
+    lineage, arn = run.store.read(), run.handle.arn
+    last = lineage.last_opened
+    if last is not None and last.deployment != arn:
+        raise PlanError(
+            f"The rounds of {run.spec.name!r} in {run.store.folder} are those of {last.deployment}, and not of {arn}: refine "
+            "each deployment under a name of its own. If that one was deleted and made anew, give a new name, and begin "
+            f"where it stood: data = {last.training.uri}, evaluation = {last.evaluation.uri} (copy them first, aws s3 cp)."
+        )
+    return lineage
+
+
 def find(run: Run) -> Found:
     """Read the traffic, ask the teacher what is worth knowing, and choose."""
     spec, lineage, clock = run.spec, run.store.lineage, run.session.clients.clock
     handle = run.handle
-    serving, number = handle.status().model_arn, lineage.rounds + 1
+    serving, number = settled(handle), lineage.rounds + 1
     folder = run.folder(number)
     folder.mkdir(parents=True, exist_ok=True)
     made, last = lineage.opened_for(serving), lineage.last_opened
     training = run.store.get(made.training, folder / "learned.jsonl") if made else spec.first_data
     evaluation = run.store.get(last.evaluation, folder / "compared.jsonl") if last else spec.evaluation
     # What came in since the serving student's data was chosen: a round that promoted nothing has used nothing up.
-    since, until = made.until if made else None, clock.now()
+    # Logs tell whole seconds: of the one that the last window ended in, everything is looked at again, and known or not.
+    since, until = made.until.replace(microsecond=0) if made else None, clock.now()
     traffic = read_traffic(
         spec,
         run.session.clients,
@@ -131,20 +153,34 @@ def find(run: Run) -> Found:
     run.tell(
         f"Read {traffic.student_calls:,} calls of the student and {traffic.teacher_calls:,} of the teacher."
     )
+    unusable = traffic.keep(_rules(run))
     learned = list(read_records(training))
-    unanswered = _ask_teacher(run, traffic, Vocabulary(learned), folder)
-    choice = choose_from(list(traffic.asked.values()), spec, learned, load_task(str(evaluation)))
+    if unanswered := _ask_teacher(run, traffic, Vocabulary(learned), folder):
+        run.tell(
+            f"The teacher left {unanswered:,} prompts unanswered: whether it agrees on them is not known."
+        )
+    # What was compared on once and thinned out since is not learned either.
+    compared = [*load_task(str(evaluation)).prompts, *load_task(str(spec.evaluation)).prompts]
+    choice = choose_from(list(traffic.asked.values()), spec, learned, compared)
+    if unusable:
+        choice = replace(choice, left_out={"against Bedrock's rules": unusable, **choice.left_out})
     return Found(
         number=number,
         since=since,
         until=until,
+        deployment=handle.arn,
         serving=serving,
         traffic=traffic,
         choice=choice,
         training=training,
         evaluation=evaluation,
-        unanswered=unanswered,
     )
+
+
+def _rules(run: Run) -> Rules:
+    """What a prompt must keep to be learned by the student; what it cannot learn it is not compared on either."""
+    distillation = run.spec.distillation
+    return rules_for(run.session.catalog, distillation.teacher, distillation.student)
 
 
 def _ask_teacher(run: Run, traffic: Traffic, vocabulary: Vocabulary, folder: Path) -> int:
@@ -162,7 +198,7 @@ def _ask_teacher(run: Run, traffic: Traffic, vocabulary: Vocabulary, folder: Pat
             clock=run.session.clients.clock,
             tell=lambda _side, _done, _total: None,
         )
-        teacher = run.session.model(run.spec.distillation.teacher)
+        teacher = Marked(run.session.model(run.spec.distillation.teacher))
         return ask_teacher(traffic, run.spec, teacher, vocabulary, asking)
 
 
@@ -173,21 +209,28 @@ def distillation_on(run: Run, training: Path) -> Distillation:
 
 def open_round(run: Run, found: Found) -> Opened:
     """Write what is learned and compared on, and stage it: from here on the round is what these files say."""
-    folder = run.folder(found.number)
-    data = write_round(
-        found.choice, run.spec, found.training, found.evaluation, number=found.number, folder=folder
-    )
-    place = f"round-{found.number:04}-{found.until:%Y%m%dT%H%M%SZ}"
+    with TemporaryDirectory(dir=run.folder(found.number)) as own:
+        data = write_round(
+            found.choice, run.spec, found.training, found.evaluation, number=found.number, folder=Path(own)
+        )
+        # Named by what is in it: of two runs that open a round at once, neither writes over the other's files.
+        content = hashlib.sha256(data.training.read_bytes() + data.evaluation.read_bytes()).hexdigest()
+        place = f"round-{found.number:04}-{content[:12]}"
+        training = run.store.put(
+            data.training, f"{place}/{data.training.name}", records=data.training_records
+        )
+        evaluation = run.store.put(
+            data.evaluation, f"{place}/{data.evaluation.name}", records=data.evaluation_records
+        )
     lineage = run.store.append(
         Opened,
         round=found.number,
         since=found.since,
         until=found.until,
+        deployment=found.deployment,
         serving=found.serving,
-        training=run.store.put(data.training, f"{place}/training.jsonl", records=data.training_records),
-        evaluation=run.store.put(
-            data.evaluation, f"{place}/evaluation.jsonl", records=data.evaluation_records
-        ),
+        training=training,
+        evaluation=evaluation,
         chosen=found.choice.by_reason,
         held_out=len(found.choice.held_out),
     )
@@ -197,18 +240,29 @@ def open_round(run: Run, found: Found) -> Opened:
     return lineage.events[-1]  # type: ignore[return-value]  # the one that was just written
 
 
-def still_valid(run: Run, opened: Opened | None) -> Opened | None:
-    """The open round, if the deployment serves what it served when it was opened, or the candidate already."""
-    if opened is None:
-        return None
-    serving = run.handle.status().model_arn
+def still_valid(run: Run, opened: Opened) -> bool:
+    """Whether the deployment serves what it served when the round was opened, or the candidate already; if not, the round ends."""
+    serving = settled(run.handle)
     distilled = run.store.lineage.of_round(opened.round, Distilled)
     if serving in (opened.serving, distilled and distilled.model):
-        return opened
+        return True
     why = f"The deployment serves {serving}, and served {opened.serving} when the round was opened."
     run.store.append(Ended, round=opened.round, why=why)
     run.tell(f"Round {opened.round} ends here. {why}")
-    return None
+    return False
+
+
+def hold(run: Run, opened: Opened) -> None:
+    """End the round if the deployment was changed while it was under way, by hand or by a rollback.
+
+    Raises:
+        PlanError: If it was.
+    """
+    if not still_valid(run, opened):
+        raise PlanError(
+            f"{run.handle.arn} was changed while round {opened.round} was under way, so the round has ended and nothing was "
+            "promoted: call again to begin another from what serves."
+        )
 
 
 def distil(run: Run, opened: Opened) -> Distilled:
@@ -241,17 +295,19 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
     evaluation = run.store.get(opened.evaluation, folder / "evaluation.jsonl")
     training = run.store.get(opened.training, folder / "training.jsonl")
     candidate = session.apply(
-        session.plan(OnDemandDeployment(model=distilled.model, name=f"{spec.name[:30]}-candidate"))
+        session.plan(
+            OnDemandDeployment(model=distilled.model, name=f"{spec.name[:30].rstrip('-_')}-candidate")
+        )
     )
     try:
-        candidate.wait(timeout_s=_UPDATE_S)
+        candidate.wait(timeout_s=UPDATE_S)
         run.tell(f"Round {opened.round}: comparing on {opened.evaluation.records:,} prompts")
         with AnswerCache(folder / "answers", scope=opened.serving) as cache:
             report = evaluate(
-                session.model(candidate.arn),
-                session.model(spec.distillation.teacher),
+                Marked(session.model(candidate.arn)),
+                Marked(session.model(spec.distillation.teacher)),
                 str(evaluation),
-                base=session.model(run.handle.arn),
+                base=Marked(session.model(run.handle.arn)),
                 max_tokens=spec.distillation.max_response_tokens,
                 metrics=run.metrics,
                 slices={"round": f"metadata.{ROUND_KEY}"},
@@ -294,24 +350,26 @@ def settle(run: Run, opened: Opened, distilled: Distilled, judged: Judged) -> bo
         run.tell(f"Round {opened.round}: the gate was not passed, and {opened.serving} stays.")
         return False
     serve(handle, distilled.model)
-    run.store.append(
-        Promoted,
-        round=opened.round,
-        deployment=handle.arn,
-        before=opened.serving,
-        after=distilled.model,
-    )
+    _write_promoted(run, opened, distilled)
     run.tell(f"Round {opened.round}: {handle.arn} serves {distilled.model}.")
     return True
 
 
-def serve(handle: Deployment | Provisioned, model: str, *, timeout_s: float | None = _UPDATE_S) -> None:
-    """Make a deployment serve a model, and wait until it does.
+def _write_promoted(run: Run, opened: Opened, distilled: Distilled) -> Lineage:
+    return run.store.append(
+        Promoted,
+        round=opened.round,
+        deployment=opened.deployment,
+        before=opened.serving,
+        after=distilled.model,
+    )
 
-    Raises:
-        JobFailedError: If the update fails; it then serves what it served.
-        WaitTimeoutError: If it takes longer; it goes on.
-    """
-    if handle.status().model_arn != model:
-        handle.update(model=model)
-    handle.wait(timeout_s=timeout_s)
+
+def caught_up(run: Run, serving: str) -> Lineage:
+    """What happened so far; a promotion that died after the update, and before it was written down, is written down."""
+    lineage = past(run)
+    opened = lineage.open_round
+    distilled = None if opened is None else lineage.of_round(opened.round, Distilled)
+    if opened is None or distilled is None or serving != distilled.model:
+        return lineage
+    return _write_promoted(run, opened, distilled)

@@ -1,33 +1,66 @@
-"""What came in since the serving student's data was chosen: prompts, each with what is known of how it was answered."""
+"""What came in since the serving student's data was chosen: prompts, each with what is known of how it was answered.
+
+Refinement asks models itself, to find where they disagree and to compare them. Those calls are logged like any other, so they
+carry a mark in their request metadata, and what carries it is no traffic.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from bedrock_distill.errors import DataError, Offence
 from bedrock_distill.harvest import from_logs
+from bedrock_distill.records.checking import Checker
 from bedrock_distill.records.lines import read_chunks, split_lines
-from bedrock_distill.records.logs import LogQuery
+from bedrock_distill.records.logs import Filter, LogQuery, Metadata
 from bedrock_distill.records.reading import read_records
-from bedrock_distill.records.schema import Record
+from bedrock_distill.records.schema import Record, encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from bedrock_distill.aws import Clients
+    from bedrock_distill.chat import Recorded, Target
+    from bedrock_distill.chat.reply import ChatReply
     from bedrock_distill.records.logs.exchange import Stop
+    from bedrock_distill.records.rules import Rules
     from bedrock_distill.refinement.spec import Refinement
 
-__all__ = ["Asked", "Traffic", "read_traffic"]
+__all__ = ["Asked", "Marked", "Traffic", "read_traffic"]
+
+_MARK: Final = ("bedrock-distill", "refinement")
+"""Key and value that calls of our own carry in their request metadata."""
 
 _ANY_STOP: Final[tuple[Stop | None, ...]] = ("end", "length", "filtered", "other", None)
 """An answer that was cut off still shows what was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A model whose calls the logs can tell from traffic."""
+
+    target: Target | Recorded
+
+    @property
+    def model_id(self) -> str:
+        """The model's id."""
+        return self.target.model_id
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        return self.target.name
+
+    def chat(self, prompt: Record, /, **options: Any) -> ChatReply:
+        """Ask, and wait for the whole answer."""
+        return self.target.chat(prompt, metadata=dict([_MARK]), **options)
 
 
 @dataclass(slots=True)
@@ -51,13 +84,21 @@ class Traffic:
 
     asked: dict[Record, Asked] = field(default_factory=dict)
     student_calls: int = 0
-    """Calls of the student that were read."""
+    """Calls of the student that were read; of the logs, one for each prompt."""
     teacher_calls: int = 0
-    """Calls of the teacher that were read."""
+    """Calls of the teacher that were read; of the logs, one for each prompt."""
 
     def at(self, prompt: Record) -> Asked:
         """What is known of a prompt, to be added to."""
         return self.asked.setdefault(prompt, Asked(prompt))
+
+    def keep(self, rules: Rules) -> int:
+        """Leave out what breaks the rules of training data, such as what is too long; how many prompts that are."""
+        before = len(self.asked)
+        lines = (encode_record(prompt) for prompt in self.asked)
+        kept = [record for _, record, _ in Checker(rules, "traffic").records(lines)]
+        self.asked = {prompt: self.asked[prompt] for prompt in kept}
+        return before - len(kept)
 
 
 def read_traffic(
@@ -74,7 +115,7 @@ def read_traffic(
     Args:
         spec: What is refined.
         clients: The gate to AWS.
-        folder: For what is read from logs.
+        folder: For what is read from logs, while it is.
         student_as: How logs name the student.
         since: Beginning of the window; None is as far back as they go.
         until: End of the window.
@@ -87,7 +128,7 @@ def read_traffic(
     if spec.logs is not None:
         _read_logs(traffic, spec, clients, folder, student_as=student_as, since=since, until=until)
     if spec.journal is not None:
-        _read_journal(traffic, spec.journal, since=since, until=until)
+        _read_journal(traffic, spec.journal, _redacting(spec.redact), since=since, until=until)
     return traffic
 
 
@@ -105,22 +146,42 @@ def _read_logs(
     if logs is None:
         return
     window = LogQuery(
-        where=logs.filter, since=since, until=until, responses=True, stops=_ANY_STOP, redact=spec.redact
+        where=_but_ours(logs.filter),
+        since=since,
+        until=until,
+        responses=True,
+        stops=_ANY_STOP,
+        redact=spec.redact,
     )
 
-    def records(name: str, query: LogQuery) -> Iterator[Record]:
-        path = folder / f"{name}.jsonl"
-        from_logs(logs.source, path, query=query, clients=clients, max_records=spec.look_at, seed=spec.seed)
-        yield from read_records(path)
+    def records(query: LogQuery) -> Iterator[Record]:
+        # A folder of its own: of two runs at once on a machine, neither reads what the other wrote.
+        with TemporaryDirectory(dir=folder) as own:
+            path = Path(own, "read.jsonl")
+            from_logs(
+                logs.source, path, query=query, clients=clients, max_records=spec.look_at, seed=spec.seed
+            )
+            yield from read_records(path)
 
-    for record in records("student", msgspec.structs.replace(window, exact_model=student_as)):
+    for record in records(msgspec.structs.replace(window, exact_model=student_as)):
         traffic.at(record.prompt).student = record.completion
         traffic.student_calls += 1
-    for record in records("teacher", msgspec.structs.replace(window, models=(spec.distillation.teacher,))):
+    for record in records(msgspec.structs.replace(window, models=(spec.distillation.teacher,))):
         asked = traffic.at(record.prompt)
         asked.teacher = record.completion
         asked.fell_back = True
         traffic.teacher_calls += 1
+
+
+def _but_ours(where: Filter | None) -> Filter | None:
+    """A filter that leaves out calls of our own."""
+    key, value = _MARK
+    others = Metadata(key) != value
+    if where is None:
+        return others
+    if where.join == "any" and len(where.conditions) > 1:
+        return where  # filters do not nest; but what asks for any of several values is not met by calls that carry none
+    return Filter((*where.conditions, *others.conditions))  # not `&`, which counts as Bedrock does
 
 
 class _Entry(msgspec.Struct):
@@ -133,26 +194,48 @@ class _Entry(msgspec.Struct):
     student_text: str | None = None
 
 
-def _read_journal(traffic: Traffic, path: Path, *, since: datetime | None, until: datetime) -> None:
+def _read_journal(
+    traffic: Traffic,
+    path: Path,
+    redact: Callable[[Record], Record],
+    *,
+    since: datetime | None,
+    until: datetime,
+) -> None:
     for number, line in enumerate(split_lines(read_chunks(path), keepends=True), start=1):
         if not line.strip():
             continue
         entry = _entry(line, path, number)
-        if entry is None or entry.at >= until or (since is not None and entry.at < since):
+        if entry is None or not _within(entry.at, since, until):
             continue
         if entry.record is None:
             raise _journal_error(
                 path, number, "record", "is missing: write the journal with journal_texts=True"
             )
-        asked = traffic.at(entry.record.prompt)
-        by_student = entry.answered_by == "student"
-        asked.student = entry.student_text if entry.student_text is not None else asked.student
-        traffic.student_calls += asked.student is not None
-        if not by_student:
-            asked.teacher = entry.record.completion
+        answered = redact(entry.record)
+        asked = traffic.at(answered.prompt)
+        if entry.student_text is not None:
+            asked.student = redact(entry.record.with_completion(entry.student_text)).completion
+            traffic.student_calls += 1
+        if entry.answered_by != "student":
+            asked.teacher = answered.completion
             asked.fell_back = True
             asked.unsure = asked.unsure or entry.reason == "unsure"
             traffic.teacher_calls += 1
+
+
+def _within(at: datetime, since: datetime | None, until: datetime) -> bool:
+    """Whether a time lies in the window; without a zone it is UTC."""
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at < until and (since is None or at >= since)
+
+
+def _redacting(kinds: str | None) -> Callable[[Record], Record]:
+    """What takes personal data and secrets out of a record; nothing where no kinds are given."""
+    from bedrock_distill.records.curation.redaction import parse_redaction  # noqa: PLC0415 - its patterns take time
+
+    redactor = None if kinds is None else parse_redaction(kinds).redactor
+    return (lambda record: record) if redactor is None else (lambda record: redactor.redact_record(record)[0])
 
 
 def _entry(line: bytes, path: Path, number: int) -> _Entry | None:

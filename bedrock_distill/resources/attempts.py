@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.aws import Clients
 
-__all__ = ["latest_attempt"]
+__all__ = ["latest_attempt", "latest_listed"]
 
 
 def latest_attempt(
@@ -42,5 +42,30 @@ def latest_attempt(
         job_name = short_name(name, fingerprint, attempt)
         job = clients.find("bedrock", operation, subject=job_name, jobIdentifier=job_name)
         if job is None or not (job["status"] in over or gone(job)):
+            return attempt, job
+        attempt += 1
+
+
+def latest_listed(
+    clients: Clients, name: str, *, operation: str, items: str, over: AbstractSet[str]
+) -> tuple[int, dict[str, Any] | None]:
+    """The same of jobs that no call asks for by their names: they are found by listing.
+
+    Args:
+        clients: The gate to AWS.
+        name: The job's name at the first try.
+        operation: Bedrock's operation that lists such jobs.
+        items: Member of its answer that holds them.
+        over: States after which the same plan may be tried again, under a new name.
+
+    Returns:
+        The number from 1, and the job's summary, or None where this try has not been made yet.
+    """
+    found = clients.pages("bedrock", operation, items, nameContains=name)
+    jobs = {job["jobName"]: job for job in found}
+    attempt = 1
+    while True:
+        job = jobs.get(name if attempt == 1 else f"{name}-{attempt}")
+        if job is None or job.get("status") not in over:
             return attempt, job
         attempt += 1

@@ -8,6 +8,7 @@ import pytest
 
 from bedrock_distill.local.teachers import as_teacher
 from bedrock_distill.records.reading import read_records
+from bedrock_distill.resources import BatchJob
 
 TEACHER = "amazon.nova-pro-v1:0"
 CREATE = (
@@ -86,6 +87,7 @@ def test_options_become_the_fields_of_the_plan(document):
         (("--temperature", "warm"), 2, "neither a number"),
         (("--role", "mine"), 2, "role's own ARN"),
         (("--to", "s3://no-such-bucket/"), 2, "no-bucket"),
+        (("--to", "s3://no-such-bucket/"), 2, "`bedrock-distill apply --force` it"),
         (
             ("--model", "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"),
             2,
@@ -150,7 +152,10 @@ def test_failed_records_are_counted_and_left_out(run, document, cloud):
         return "" if record.prompt_text == "Question 5?" else "billing"
 
     cloud.world.teachers = {TEACHER: as_teacher(answer)}
-    arn = document(*CREATE, "--yes")["arn"]
+    code, printed, said = run(*CREATE, "--yes")
+    assert code == 0
+    assert "Completed: 118 of 120 records have an answer, 2 failed" in said
+    arn = printed.strip()
     got = document("batch", "answers", arn, "--out", "answers.jsonl")
     assert (got["answered"], got["failed"]) == (117, 3)
     assert got["errors"] == {"RecordError424": 2, "EmptyAnswer": 1}
@@ -177,6 +182,15 @@ def test_a_stopped_job_exits_with_1_and_one_that_runs_with_4(run, document, clou
     assert "has written no answers" in said
     assert run("batch", "stop", arn)[0] == 5
     cloud.clock.mode = "instant"
+
+
+def test_who_interrupts_is_told_that_what_was_made_stays(run, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BatchJob, "wait", interrupted)
+    code, _, said = run(*CREATE, "--yes")
+    assert (code, "What was done stays done" in said) == (130, True)
 
 
 def test_a_job_that_is_not_there_exits_with_5_and_an_arn_of_something_else_with_2(run):

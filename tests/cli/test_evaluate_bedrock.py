@@ -87,6 +87,14 @@ def test_nothing_is_made_without_consent(run, document, words):
     assert document("evaluate-jobs", "list") == []
 
 
+def test_nothing_is_asked_for_a_job_that_cannot_ask_without_consent(run, words, cloud):
+    deployment = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghijkl"
+    code, _, said = run(*words, "--judge", JUDGE, "--student", deployment)
+    assert code == 2
+    assert "give --yes to consent" in said
+    assert cloud.calls.count("Converse") == 0
+
+
 def test_a_plan_that_cannot_work_makes_nothing(run, document, words):
     code, _, said = run(*words, "--yes", "--bedrock-metric", "Builtin.Wit")
     assert code == 2

@@ -274,8 +274,10 @@ def test_prompts_that_change_or_go_after_the_plan_are_refused(cloud, wanted, pro
 
 
 def test_too_few_prompts_stop_the_plan_and_forced_fail_in_the_job(cloud, wanted, prompts):
-    prompts.write_bytes(b"".join(prompts.read_bytes().splitlines(keepends=True)[:99]))
-    session = cloud.session()
+    lines, session = prompts.read_bytes().splitlines(keepends=True), cloud.session()
+    prompts.write_bytes(b"")
+    assert [warning.code for warning in session.plan(wanted()).blockers] == ["too-few-records"]
+    prompts.write_bytes(b"".join(lines[:99]))
     plan = session.plan(wanted())
     assert [warning.code for warning in plan.blockers] == ["too-few-records"]
     with pytest.raises(PlanError, match="at least 100"):
@@ -401,6 +403,19 @@ def test_output_that_was_deleted_is_said_to_be(cloud, wanted):
         job.answers()
 
 
+def test_output_of_which_a_part_is_missing_is_warned_of(cloud, wanted, caplog):
+    job = _run(cloud.session(), wanted())
+    assert len(job.answers()) == 120
+    assert not caplog.records
+    s3 = cloud.boto3_session().client("s3")
+    found = s3.list_objects_v2(Bucket="acme-ml", Prefix=f"batch/{job.arn.rpartition('/')[2]}/")["Contents"]
+    (key,) = (item["Key"] for item in found if item["Key"].endswith(".jsonl.out"))
+    lines = s3.get_object(Bucket="acme-ml", Key=key)["Body"].read().splitlines(keepends=True)
+    s3.put_object(Bucket="acme-ml", Key=key, Body=b"".join(lines[:50]))
+    assert len(job.answers()) == 50
+    assert "processed 120 records, and 50 are in its output" in caplog.text
+
+
 def test_output_of_which_every_prompt_is_an_image_answers_nothing(cloud, wanted):
     session = cloud.session()
     job = _run(session, wanted())
@@ -415,16 +430,18 @@ def test_output_of_which_every_prompt_is_an_image_answers_nothing(cloud, wanted)
         session.model(job.arn)
 
 
-def test_a_job_is_found_by_its_arn_and_by_the_last_part_of_it(cloud, wanted):
+def test_a_job_is_found_by_its_arn_by_the_last_part_of_it_and_by_its_name(cloud, wanted):
     session = cloud.session()
     job = _run(session, wanted())
     assert session.batch(job.arn) == session.batch(job.arn.rpartition("/")[2]) == job
+    assert session.batch(job.status().name) == job
     assert [each["jobArn"] for each in session.batches(status="Completed", name_contains="triage")] == [
         job.arn
     ]
     assert session.batches(status="Failed") == []
-    with pytest.raises(NotFoundError):
-        session.batch("abcdefghijkl")
+    for unknown in ("abcdefghijkl", "triage", ""):
+        with pytest.raises(NotFoundError, match="batch list"):
+            session.batch(unknown)
     with pytest.raises(SpecError, match="--region us-west-2"):
         session.model(job.arn.replace("us-east-1", "us-west-2"))
     with pytest.raises(SpecError, match="not a deployment"):

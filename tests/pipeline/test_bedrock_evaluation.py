@@ -19,7 +19,7 @@ from bedrock_distill.errors import (
     SpecError,
     WaitTimeoutError,
 )
-from bedrock_distill.local import Cloud
+from bedrock_distill.local import Cloud, Fault
 from bedrock_distill.local.services.bedrock import job_access
 from bedrock_distill.local.teachers import FunctionTeacher
 from bedrock_distill.records import Record, encode_record
@@ -270,6 +270,44 @@ def test_a_metric_of_one_s_own_is_reported_on_its_scale(cloud, data):
     assert found.retention.value == both(cloud, data, judge=JUDGE).retention.value
 
 
+def test_a_field_that_is_wrong_is_refused_before_anything_is_asked(cloud, data):
+    deployment = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghijkl"
+    with pytest.raises(SpecError, match="computed without a judge"):
+        both(cloud, data, student=deployment, judge=JUDGE, metrics=["Builtin.Accuracy"])
+    assert cloud.calls.count("Converse") == 0
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        (lambda _: {"slices": "metadata.nothing"}, "nothing to slice by"),
+        (lambda data: {"training": data}, "are in the training data"),
+        (lambda _: {"confidence": 2}, "confidence"),
+    ],
+)
+def test_what_no_report_could_be_made_with_is_refused_before_jobs_are_made(cloud, data, report, says):
+    with pytest.raises((SpecError, DataError), match=says):
+        both(cloud, data, report=report(data))
+    assert cloud.session().evaluation_jobs() == []
+
+
+def test_where_the_second_job_is_refused_the_error_names_the_first(cloud, data):
+    cloud.faults.add(
+        Fault(
+            operation="CreateEvaluationJob",
+            resource="evaluation-teacher-*",
+            times=1,
+            code="ValidationException",
+        )
+    )
+    with pytest.raises(ServiceError, match="The other job was made before") as caught:
+        both(cloud, data)
+    (made,) = cloud.session().evaluation_jobs()
+    assert f"evaluate-jobs stop {made['jobArn']}" in str(caught.value)
+    both(cloud, data)
+    assert len(cloud.session().evaluation_jobs()) == 2
+
+
 def test_jobs_that_were_not_scored_alike_are_not_compared(cloud, data):
     session = cloud.session()
 
@@ -285,6 +323,12 @@ def test_jobs_that_were_not_scored_alike_are_not_compared(cloud, data):
         bd.report_of_jobs(plain, job(task="Classification"))
     with pytest.raises(SpecError, match="metrics of"):
         bd.report_of_jobs(judged, job(judge=JUDGE, metrics=["Builtin.Relevance"]))
+    tones = [
+        bd.CustomMetric(name="tone", instructions="{{prediction}}", scale={"bad": 0, "good": best})
+        for best in (1, 2)
+    ]
+    with pytest.raises(SpecError, match="what is meant by tone"):
+        bd.report_of_jobs(*(job(judge=JUDGE, custom_metrics=[tone]) for tone in tones))
     with pytest.raises(DataError, match="answer prompts that are not in"):
         bd.report_of_jobs(plain, plain, data=["Another?"])
 

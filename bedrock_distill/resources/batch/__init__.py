@@ -5,7 +5,7 @@ of it. `lines` makes requests of prompts and `bodies` their InvokeModel form; `r
 """
 
 from bedrock_distill.resources.batch.answers import BatchAnswer
-from bedrock_distill.resources.batch.job import BatchJob, BatchStatus, batch_jobs
+from bedrock_distill.resources.batch.job import BatchJob, BatchStatus, batch_job_named, batch_jobs
 from bedrock_distill.resources.batch.plan import plan_batch, plan_batch_in
 from bedrock_distill.resources.batch.spec import BatchInference
 
@@ -14,6 +14,7 @@ __all__ = [
     "BatchInference",
     "BatchJob",
     "BatchStatus",
+    "batch_job_named",
     "batch_jobs",
     "plan_batch",
     "plan_batch_in",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.errors import DataError, JobFailedError, WaitTimeoutError
+from bedrock_distill.errors import DataError, JobFailedError, NotFoundError, WaitTimeoutError
 from bedrock_distill.resources.batch.reading import read_line
 from bedrock_distill.resources.listing import newest_first
 from bedrock_distill.resources.waiting import Noun, changes, wait_until_over
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from bedrock_distill.aws import Clients
     from bedrock_distill.resources.batch.answers import BatchAnswer
 
-__all__ = ["BATCH_STATUSES", "BatchJob", "BatchStatus", "batch_jobs"]
+__all__ = ["BATCH_STATUSES", "BatchJob", "BatchStatus", "batch_job_named", "batch_jobs"]
 
 BATCH_STATUSES: dict[str, tuple[bool, bool]] = {
     "Submitted": (False, False),
@@ -39,6 +41,11 @@ _JOB = Noun(
     wait_command="bedrock-distill batch wait",
     when_failed="What it answered before, if anything, `bedrock-distill batch answers {arn}` reads; to try again, plan again.",
 )
+
+_log = logging.getLogger("bedrock_distill")
+
+_TOKEN = re.compile(r"[a-z0-9]{12}")
+"""The last part of an ARN, which AWS takes for the job, too."""
 
 _ANSWERS, _MANIFEST = ".jsonl.out", "manifest.json.out"
 
@@ -77,10 +84,12 @@ class BatchStatus:
 
     @property
     def phase(self) -> str:
-        """How far it has come, while it is in progress and AWS says so."""
-        if self.status != "InProgress" or not self.total:
+        """How far it has come while it is in progress, and at its end what came of the records; where AWS says so."""
+        if not self.total:
             return ""
-        return f"{self.processed or 0:,} of {self.total:,} records"
+        if self.succeeded:
+            return f"{self.answered or 0:,} of {self.total:,} records have an answer, {self.failed or 0:,} failed"
+        return f"{self.processed or 0:,} of {self.total:,} records" if self.status == "InProgress" else ""
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> BatchStatus:
@@ -178,6 +187,15 @@ class BatchJob:
         found = [answer for uri in self._written(described) for answer in self._read(uri, described)]
         if not found:
             self._explain(state, described)
+        if state.processed not in (None, len(found)):
+            _log.warning(
+                "The job %s says that it processed %s records, and %s are in its output under %s: part of that was moved, "
+                "deleted or copied.",
+                self.arn,
+                f"{state.processed:,}",
+                f"{len(found):,}",
+                _folder(described),
+            )
         return tuple(sorted(found, key=lambda answer: answer.record_id))
 
     def _written(self, described: dict[str, Any]) -> Iterator[S3Uri]:
@@ -208,7 +226,8 @@ class BatchJob:
         if state.succeeded:
             raise DataError(
                 f"The batch inference job {self.arn} is {state.status}, and there is no *{_ANSWERS} under "
-                f"{_folder(described)}: it was moved or deleted, or these credentials are not shown it."
+                f"{_folder(described)}: it was moved or deleted, or these credentials are not shown it. Put it back, or have the "
+                "prompts answered by a job of another name."
             )
         raise JobFailedError(
             f"The batch inference job {self.arn} ended as {state.status}"
@@ -239,4 +258,25 @@ def batch_jobs(
         "invocationJobSummaries",
         statusEquals=status,
         name_contains=name_contains,
+    )
+
+
+def batch_job_named(clients: Clients, name: str) -> BatchJob:
+    """The handle of the job of this name, or of this last part of an ARN: by its name AWS finds none.
+
+    Raises:
+        NotFoundError: If there is no such job.
+    """
+    if _TOKEN.fullmatch(name) and (
+        found := clients.find("bedrock", "get_model_invocation_job", subject=name, jobIdentifier=name)
+    ):
+        return BatchJob(clients, found["jobArn"])
+    for job in batch_jobs(clients):
+        if job["jobName"] == name:
+            return BatchJob(clients, job["jobArn"])
+    raise NotFoundError(
+        f"There is no batch inference job {name!r} in {clients.region}: see `bedrock-distill batch list`.",
+        service="bedrock",
+        operation="ListModelInvocationJobs",
+        code="ResourceNotFoundException",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class _Asked(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    content: list[_Block] = []
+    content: list[_Block] | None = None
 
 
 class _Output(msgspec.Struct):
@@ -52,21 +53,21 @@ class _Output(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    input_tokens: int = msgspec.field(name="inputTokens", default=0)
-    output_tokens: int = msgspec.field(name="outputTokens", default=0)
+    input_tokens: int | None = msgspec.field(name="inputTokens", default=None)
+    output_tokens: int | None = msgspec.field(name="outputTokens", default=None)
 
 
 class _Answered(msgspec.Struct):
     output: _Output
-    stop: str = msgspec.field(name="stopReason", default="")
-    usage: _Usage = msgspec.field(default_factory=_Usage)
+    stop: str | None = msgspec.field(name="stopReason", default=None)
+    usage: _Usage | None = None
 
 
 _line = msgspec.json.Decoder(_Line).decode
 _asked = msgspec.json.Decoder(_Asked).decode
 _answered = msgspec.json.Decoder(_Answered).decode
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unusable)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError, Unusable)
 
 _STOPS: Mapping[Stop | None, str] = MappingProxyType(
     {"end": "end_turn", "length": "max_tokens", "filtered": "content_filtered", "tool": "tool_use"}
@@ -88,7 +89,7 @@ def read_line(line: bytes, *, invocation: Invocation, model_id: str, file: str, 
         DataError: If the line is no JSON object with a `recordId`.
     """
     try:
-        read = _line(line)
+        read = _decoded(line)
     except _UNREADABLE as error:
         raise _broken(file, number, "", str(error)) from error
     if not read.record:
@@ -101,18 +102,27 @@ def read_line(line: bytes, *, invocation: Invocation, model_id: str, file: str, 
     except _UNREADABLE:
         # What was asked by somebody else may hold images, or lack: the answer is kept, and no prompt will find it.
         prompt = None
-    if not bytes(read.answered) or bytes(read.answered) == b"null":
-        code, message = _error(read.error)
+    code, message = _error(read.error)
+    if bytes(read.answered) in (b"", b"null"):
         return BatchAnswer(record_id=read.record, prompt=prompt, error_code=code, error=message)
     try:
         return read_answer(read.record, prompt, bytes(read.answered))
     except _UNREADABLE as error:
-        return BatchAnswer(
-            record_id=read.record,
-            prompt=prompt,
-            error_code="UnreadableOutput",
-            error=f"the modelOutput is nothing that {invocation} answers: {error}",
-        )
+        if read.error is None:
+            code, message = (
+                "UnreadableOutput",
+                f"the modelOutput is nothing that {invocation} answers: {error}",
+            )
+        return BatchAnswer(record_id=read.record, prompt=prompt, error_code=code, error=message)
+
+
+def _decoded(line: bytes) -> _Line:
+    """The line's members; half a surrogate pair, as of an answer that was cut within a character, becomes a question mark."""
+    try:
+        return _line(line)
+    except msgspec.DecodeError:
+        whole = json.dumps(json.loads(line), ensure_ascii=False)
+        return _line(whole.encode("utf-8", "replace"))
 
 
 def _converse_prompt(body: bytes) -> Record:
@@ -137,13 +147,14 @@ def _blocks(blocks: list[_Block]) -> tuple[TextBlock, ...]:
 
 def _converse_answer(record: str, prompt: Record | None, body: bytes) -> BatchAnswer:
     answered = _answered(body)
+    usage = answered.usage or _Usage()
     return BatchAnswer(
         record_id=record,
         prompt=prompt,
-        text="".join(block.text or "" for block in answered.output.message.content),
-        stop_reason=answered.stop,
-        input_tokens=answered.usage.input_tokens,
-        output_tokens=answered.usage.output_tokens,
+        text="".join(block.text or "" for block in answered.output.message.content or ()),
+        stop_reason=answered.stop or "",
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
     )
 
 
@@ -178,8 +189,8 @@ def _readers(model_id: str, read: _Line) -> tuple[Any, Any]:
 def _error(error: Any) -> tuple[str, str]:
     """Code and message of a record's error, however it is written down."""
     if isinstance(error, dict):
-        code = error.get("errorCode", error.get("code", ""))
-        message = error.get("errorMessage", error.get("message", ""))
+        code = error.get("errorCode") or error.get("code") or ""
+        message = error.get("errorMessage") or error.get("message") or ""
         # A number alone says nothing in a report.
         return (f"RecordError{code}" if str(code).isdigit() else str(code) or "RecordError"), str(message)
     return "RecordError", str(error or "the line has neither a modelOutput nor an error")

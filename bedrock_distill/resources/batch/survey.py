@@ -17,6 +17,7 @@ from bedrock_distill.records.lines import KEEP_BYTES, read_lines
 from bedrock_distill.records.requests import METADATA_KEY
 from bedrock_distill.records.rules import Rules
 from bedrock_distill.resources import fields
+from bedrock_distill.resources.attempts import latest_listed
 from bedrock_distill.resources.batch.bodies import BODIES
 from bedrock_distill.resources.batch.lines import RequestTally, tally_requests
 from bedrock_distill.resources.data import stamp
@@ -103,7 +104,13 @@ def survey_batch(spec: BatchInference, clients: Clients, catalog: Catalog) -> Ba
     role, hidden = None, False
     if spec.role is None:
         role, hidden = find_role(spec, role_documents(spec, place, model_id, uri), clients)
-    attempt, job = _latest(clients, short_name(spec.name, fingerprint))
+    attempt, job = latest_listed(
+        clients,
+        short_name(spec.name, fingerprint),
+        operation="list_model_invocation_jobs",
+        items="invocationJobSummaries",
+        over=_OVER,
+    )
     return BatchSurvey(
         place=place,
         today=clients.clock.now().date(),
@@ -126,7 +133,7 @@ def survey_batch(spec: BatchInference, clients: Clients, catalog: Catalog) -> Ba
         role_hidden=hidden,
         attempt=attempt,
         job_arn=job["jobArn"] if job else None,
-        job_status=job["status"] if job else None,
+        job_status=job.get("status") if job else None,
     )
 
 
@@ -179,7 +186,9 @@ def _requests(spec: BatchInference, form: RequestForm) -> tuple[RequestTally, st
     """What the requests come to, and the digest of the file they are made from."""
     path = spec.data.path
     before = stamp(path)
-    check_lines(_records_only(path), Rules(max_line_bytes=KEEP_BYTES), str(path)).raise_for_offences()
+    # How many there must be is for the plan to say.
+    rules = Rules(min_prompts=0, max_line_bytes=KEEP_BYTES)
+    check_lines(_records_only(path), rules, str(path)).raise_for_offences()
     tally, source = tally_requests(path, form), digest_file(path).sha256
     if stamp(path) != before:
         raise StalePlanError(f"{path} changed while it was read: plan again when it is complete.")
@@ -198,22 +207,6 @@ def _records_only(path: Path) -> Iterator[bytes]:
             yield line  # the check says what is wrong with it
         else:
             yield msgspec.json.encode({key: value for key, value in fields.items() if key != METADATA_KEY})
-
-
-def _latest(clients: Clients, name: str) -> tuple[int, dict[str, Any] | None]:
-    """The number of the last try, and the job it made. Jobs are found by listing: no call asks for one by its name."""
-    jobs = {
-        job["jobName"]: job
-        for job in clients.pages(
-            "bedrock", "list_model_invocation_jobs", "invocationJobSummaries", nameContains=name
-        )
-    }
-    attempt = 1
-    while True:
-        job = jobs.get(name if attempt == 1 else f"{name}-{attempt}")
-        if job is None or job.get("status") not in _OVER:
-            return attempt, job
-        attempt += 1
 
 
 def _plain(name: str) -> str:

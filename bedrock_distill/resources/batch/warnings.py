@@ -136,7 +136,7 @@ def _history(survey: BatchSurvey) -> Iterator[PlanWarning]:
     if survey.job_arn is not None:
         yield PlanWarning(
             code="job-exists",
-            text=f"The job of this plan is there already ({survey.job_status}): applying picks it up, and makes no second.",
+            text=f"The job of this plan is there already ({survey.job_status or 'just made'}): applying picks it up, and makes no second.",
         )
     elif survey.attempt > 1:
         yield PlanWarning(

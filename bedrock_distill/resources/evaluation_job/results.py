@@ -73,7 +73,8 @@ def read_results(clients: Clients, description: Mapping[str, Any]) -> list[Evalu
     if not found:
         raise NotFoundError(
             f"The evaluation job {description['jobName']} ({description['status']}) has no results under "
-            f"{_folder(description)}: wait until it has completed; if it has, look where it wrote them.",
+            f"{_folder(description)}: wait until it has completed. If it has, they were moved or deleted: put them back, or "
+            f"`bedrock-distill evaluate-jobs delete {description['jobName']}` and evaluate again.",
             service="s3",
             operation="ListObjectsV2",
             code="NoSuchKey",
@@ -147,7 +148,10 @@ def _scores(result: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[tuple
     for each in map(_object, listed if isinstance(listed, list) else ()):
         name = _named(str(each.get("metricName", "")), metrics)
         details = each.get("evaluatorDetails")
-        said = [_text(_object(detail).get("explanation")) for detail in details or () if details]
+        said = [
+            _text(_object(detail).get("explanation"))
+            for detail in (details if isinstance(details, list) else ())
+        ]
         if name:
             yield name, _number(each.get("result")), " ".join(text for text in said if text)
 
@@ -168,7 +172,7 @@ def _number(value: Any) -> float | None:
         return None if value is None else float(value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -178,4 +182,8 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else value if isinstance(value, str) else json.dumps(value)
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    # Half a surrogate pair, as of an answer that was cut within a character, could be written into no report.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,6 +10,7 @@ from bedrock_distill.aws import BucketState, ObjectStore, RoleState
 from bedrock_distill.errors import StalePlanError
 from bedrock_distill.plan import fingerprint_of
 from bedrock_distill.resources import fields
+from bedrock_distill.resources.attempts import latest_listed
 from bedrock_distill.resources.data import stamp
 from bedrock_distill.resources.evaluation_job.dataset import Dataset, make_dataset
 from bedrock_distill.resources.evaluation_job.policies import evaluation_documents
@@ -95,7 +96,13 @@ def survey_evaluation(spec: BedrockEvaluation, clients: Clients, catalog: Catalo
     role, hidden = None, False
     if spec.role is None:
         role, hidden = find_role(spec, role_documents(spec, place, uri, (model_id, judge_id)), clients)
-    attempt, job = _latest(clients, job_name(spec.name, fingerprint))
+    attempt, job = latest_listed(
+        clients,
+        job_name(spec.name, fingerprint),
+        operation="list_evaluation_jobs",
+        items="jobSummaries",
+        over=_OVER,
+    )
     return EvaluationSurvey(
         place=place,
         today=clients.clock.now().date(),
@@ -132,15 +139,3 @@ def role_documents(
         models=[model for model in models if model],
         kms_key_arns=[key for key in (spec.kms_key,) if key and fields.is_key_arn(key)],
     )
-
-
-def _latest(clients: Clients, name: str) -> tuple[int, dict[str, Any] | None]:
-    """The number of the last try, and the job it made. Jobs are found by listing: no call asks for one by its name."""
-    found = clients.pages("bedrock", "list_evaluation_jobs", "jobSummaries", nameContains=name)
-    jobs = {job["jobName"]: job for job in found}
-    attempt = 1
-    while True:
-        job = jobs.get(name if attempt == 1 else f"{name}-{attempt}")
-        if job is None or job["status"] not in _OVER:
-            return attempt, job
-        attempt += 1

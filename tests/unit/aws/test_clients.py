@@ -8,8 +8,9 @@ import threading
 import boto3
 import pytest
 
-from bedrock_distill.aws import Clients
+from bedrock_distill.aws import Clients, ObjectStore
 from bedrock_distill.errors import ServiceError, SpecError
+from bedrock_distill.uris import S3Uri
 
 
 def session():
@@ -65,12 +66,15 @@ def breaking_server():
 
     class Breaking(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             seen.append(self.path)
             self.send_response(200)
             self.send_header("Content-Length", "100")
             self.end_headers()
             self.wfile.write(b'{"error": ')
+
+        def do_GET(self):
+            self.do_POST()
 
         def log_message(self, *_):
             """A test's server keeps quiet."""
@@ -97,3 +101,9 @@ def test_a_body_that_is_cut_is_an_error_and_is_not_asked_for_again(breaking_serv
         )
     assert caught.value.operation == "InvokeEndpoint"
     assert len(seen) == 1
+
+
+def test_an_object_that_is_cut_is_an_error_that_names_it(breaking_server):
+    store = ObjectStore(Clients(boto_session=session(), endpoint_url=breaking_server[0]))
+    with pytest.raises(ServiceError, match=r"GetObject on s3://acme-ml/a\.jsonl"):
+        store.read(S3Uri("acme-ml", "a.jsonl"))

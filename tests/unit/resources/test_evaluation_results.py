@@ -36,7 +36,16 @@ def test_a_line_of_the_known_form_is_read_whole():
 
 @pytest.mark.parametrize(
     ("value", "score"),
-    [("0.5", 0.5), (True, 1.0), (None, None), ("NaN", None), ("good", None), ([1], None), (1, 1.0)],
+    [
+        ("0.5", 0.5),
+        (True, 1.0),
+        (None, None),
+        ("NaN", None),
+        ("good", None),
+        ([1], None),
+        (1, 1.0),
+        (10**400, None),
+    ],
 )
 def test_a_score_is_a_number_or_missing(value, score):
     assert read(line(result=value)).scores == {"Builtin.Correctness": score}
@@ -56,11 +65,20 @@ def test_a_metric_is_known_however_it_is_written(name):
         {},
         {"automatedEvaluationResult": None, "inputRecord": [], "modelResponses": {}},
         {"automatedEvaluationResult": {"scores": [None, 3]}, "modelResponses": []},
+        {
+            "automatedEvaluationResult": {
+                "scores": [{"metricName": "Builtin.Correctness", "evaluatorDetails": 7}]
+            }
+        },
     ],
 )
 def test_what_is_not_there_is_missing(document):
     found = read(document)
     assert (found.response, found.scores.get("Builtin.Correctness")) == (None, None)
+
+
+def test_half_a_surrogate_pair_becomes_what_can_be_written():
+    assert read(line(result=1) | {"modelResponses": [{"response": "cut \ud83d"}]}).response == "cut ?"
 
 
 def test_responses_inside_the_input_and_errors_are_found():

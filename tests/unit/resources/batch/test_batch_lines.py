@@ -143,6 +143,7 @@ ERRORS = {
     "other names": ({"code": 500, "message": "broke"}, ("RecordError500", "broke")),
     "a text": ("timed out", ("RecordError", "timed out")),
     "nothing in it": ({}, ("RecordError", "")),
+    "null in it": ({"errorCode": None, "errorMessage": None}, ("RecordError", "")),
     "nothing at all": (None, ("RecordError", "the line has neither a modelOutput nor an error")),
 }
 
@@ -174,6 +175,23 @@ def test_an_answer_to_what_is_no_text_is_kept_without_a_prompt(asked):
 def test_an_output_that_nothing_can_be_read_from_is_a_failure(output):
     answer = read(converse_line(modelOutput=output))
     assert (answer.failed, answer.error_code) == (True, "UnreadableOutput")
+
+
+def test_the_error_of_a_record_is_told_where_its_output_is_none():
+    answer = read(converse_line(modelOutput={}, error={"errorCode": 500, "errorMessage": "broke"}))
+    assert (answer.error_code, answer.error) == ("RecordError500", "broke")
+
+
+def test_an_answer_without_counts_is_an_answer():
+    output = {"output": {"message": {"content": [{"text": "a"}]}}, "stopReason": None, "usage": None}
+    answer = read(converse_line(modelOutput=output))
+    assert (answer.text, answer.stop_reason, answer.input_tokens) == ("a", "", 0)
+
+
+def test_half_a_surrogate_pair_costs_a_character_and_not_the_answers_of_the_job():
+    answer = read(converse_line().replace(b"bil", rb"cut \ud83d"))
+    assert answer.text == "cut ?ling"
+    assert answer.prompt == TALK
 
 
 def test_an_empty_answer_is_an_answer_and_no_record_to_learn_from():
