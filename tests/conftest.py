@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -45,27 +46,43 @@ def repository() -> Path:
     return Path(__file__).parent.parent
 
 
+def _trained(model):
+    """What a trainer says that has left this model."""
+    from bedrock_distill.train.events import StepMetric, TrainResult
+
+    return TrainResult(
+        model_dir=model,
+        steps=1,
+        training_loss=0.5,
+        validation_loss=0.7,
+        tokens=10,
+        seconds=0.1,
+        step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
+        stopped=False,
+    )
+
+
 @pytest.fixture
 def trainer():
     """A trainer that trains nothing, for clouds in tests of everything else; a test may name another by parametrizing it."""
-    from bedrock_distill.train.events import StepMetric, TrainResult
 
     def train_nothing(config, *, on_event=None, stop=None):
         model = Path(config.output_dir) / "model"
         model.mkdir(parents=True)
         (model / "config.json").write_text("{}")
-        return TrainResult(
-            model_dir=model,
-            steps=1,
-            training_loss=0.5,
-            validation_loss=0.7,
-            tokens=10,
-            seconds=0.1,
-            step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
-            stopped=False,
-        )
+        return _trained(model)
 
     return train_nothing
+
+
+@pytest.fixture
+def untaught(student_dir):
+    """A trainer that teaches nothing and leaves a model that answers."""
+
+    def teach_nothing(config, *, on_event=None, stop=None):
+        return _trained(Path(shutil.copytree(student_dir, Path(config.output_dir) / "model")))
+
+    return teach_nothing
 
 
 @pytest.fixture(scope="session")

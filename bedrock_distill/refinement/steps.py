@@ -246,6 +246,8 @@ def still_valid(run: Run, opened: Opened) -> bool:
     distilled = run.store.lineage.of_round(opened.round, Distilled)
     if serving in (opened.serving, distilled and distilled.model):
         return True
+    if distilled is not None:
+        _candidate(run, distilled).delete()  # a comparison that died could not
     why = f"The deployment serves {serving}, and served {opened.serving} when the round was opened."
     run.store.append(Ended, round=opened.round, why=why)
     run.tell(f"Round {opened.round} ends here. {why}")
@@ -294,11 +296,7 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
     folder, session, spec = run.folder(opened.round), run.session, run.spec
     evaluation = run.store.get(opened.evaluation, folder / "evaluation.jsonl")
     training = run.store.get(opened.training, folder / "training.jsonl")
-    candidate = session.apply(
-        session.plan(
-            OnDemandDeployment(model=distilled.model, name=f"{spec.name[:30].rstrip('-_')}-candidate")
-        )
-    )
+    candidate = session.apply(_candidate_plan(run, distilled))
     try:
         candidate.wait(timeout_s=UPDATE_S)
         run.tell(f"Round {opened.round}: comparing on {opened.evaluation.records:,} prompts")
@@ -339,6 +337,17 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
         serving_retention=base and base.retention.value,
     )
     return report, verdict, lineage.events[-1]  # type: ignore[return-value]
+
+
+def _candidate_plan(run: Run, distilled: Distilled) -> Plan:
+    """The plan of the candidate's own deployment, the same however often it is made."""
+    name = f"{run.spec.name[:30].rstrip('-_')}-candidate"
+    return run.session.plan(OnDemandDeployment(model=distilled.model, name=name))
+
+
+def _candidate(run: Run, distilled: Distilled) -> Deployment:
+    """The candidate's own deployment, whether it is there or not."""
+    return Deployment(run.session.clients, _candidate_plan(run, distilled).creates.name)
 
 
 def settle(run: Run, opened: Opened, distilled: Distilled, judged: Judged) -> bool:

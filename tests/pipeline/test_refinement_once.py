@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 import bedrock_distill as bd
@@ -13,7 +10,6 @@ from bedrock_distill.local.services.bedrock import Bedrock
 from bedrock_distill.local.services.runtime import BedrockRuntime
 from bedrock_distill.records.writing import write_records
 from bedrock_distill.refinement import lineage, outlook
-from bedrock_distill.train.events import StepMetric, TrainResult
 
 pytest.importorskip("torch")
 
@@ -27,32 +23,21 @@ def luck():
 
 
 @pytest.fixture
-def untaught(student_dir, luck):
-    """A trainer that teaches nothing and leaves a model that answers."""
+def trainer(untaught, luck):
+    """A trainer that teaches nothing, or fails."""
 
-    def train(config, *, on_event=None, stop=None):
+    def train(config, **options):
         if luck["fails"]:
             raise bd.errors.DataError("The machine caught fire.")
-        model = Path(config.output_dir) / "model"
-        shutil.copytree(student_dir, model)
-        return TrainResult(
-            model_dir=model,
-            steps=1,
-            training_loss=0.5,
-            validation_loss=0.7,
-            tokens=10,
-            seconds=0.1,
-            step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
-            stopped=False,
-        )
+        return untaught(config, **options)
 
     return train
 
 
 @pytest.fixture
-def cloud(tmp_path, untaught):
+def cloud(tmp_path, trainer):
     services = lambda world: {  # noqa: E731 - the cloud takes a function
-        "bedrock": Bedrock(world, trainer=untaught),
+        "bedrock": Bedrock(world, trainer=trainer),
         "bedrock-runtime": BedrockRuntime(world),
     }
     with Cloud(
@@ -188,6 +173,19 @@ def test_a_deployment_changed_from_outside_ends_the_round(cloud, session, spec):
     assert outcome.promoted
 
 
+def test_a_round_that_ends_takes_the_candidate_of_a_comparison_that_died_with_it(cloud, session, spec):
+    with cloud.faults.crashing(1, operation="DeleteCustomModelDeployment"):
+        bd.refine(session, spec)
+    assert len(session.deployments()) == 2
+    other = session.apply(session.plan(spec.distillation.model_copy(update={"name": "own"}))).result()
+    handle = session.attach(spec.deployment)
+    handle.update(other)
+    handle.wait()
+    bd.refine(session, spec.model_copy(update={"min_new": 2_000}))  # too few for another round
+    assert tags(lineage(session, spec))[-1] == "ended"
+    assert [each["customModelDeploymentArn"] for each in session.deployments()] == [spec.deployment]
+
+
 def test_nobody_pays_without_consent_and_the_round_waits(session, spec):
     with pytest.raises(bd.errors.PlanError, match="waits for consent"):
         bd.refine(session, spec, may_pay=lambda plan: False)
@@ -209,7 +207,7 @@ def test_an_outlook_makes_nothing_and_tells_what_a_round_would(cloud, session, s
 
 def test_without_new_traffic_there_is_no_round(session, spec):
     assert bd.refine(session, spec).promoted
-    outcome = bd.refine(session, spec)
+    outcome = bd.refine(session, spec.model_copy(update={"min_new": 1}))
     assert outcome.round is None
     assert not outcome.promoted
     assert len(outcome.lineage.events) == 4

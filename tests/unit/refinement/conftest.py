@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 import bedrock_distill as bd
@@ -12,7 +9,6 @@ from bedrock_distill.local import Cloud
 from bedrock_distill.local.services.bedrock import Bedrock
 from bedrock_distill.local.services.runtime import BedrockRuntime
 from bedrock_distill.records.writing import write_records
-from bedrock_distill.train.events import StepMetric, TrainResult
 
 TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 DEPLOYMENT = "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdefghijkl"
@@ -50,27 +46,6 @@ def fields(tmp_path, prompts):
 def make_spec(fields):
     """A refinement, with changes."""
     return lambda **changes: bd.Refinement(**{**fields, **changes})
-
-
-@pytest.fixture
-def untaught(student_dir):
-    """A trainer that teaches nothing and leaves a model that answers."""
-
-    def train(config, *, on_event=None, stop=None):
-        model = Path(config.output_dir) / "model"
-        shutil.copytree(student_dir, model)
-        return TrainResult(
-            model_dir=model,
-            steps=1,
-            training_loss=0.5,
-            validation_loss=0.7,
-            tokens=10,
-            seconds=0.1,
-            step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
-            stopped=False,
-        )
-
-    return train
 
 
 @pytest.fixture
