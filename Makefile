@@ -30,7 +30,7 @@ demo: $(VENV)/.local  ## Distil a student offline and show how good it is
 	@$(BIN)/bedrock-distill demo
 
 test: $(VENV)/.dev  ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q
 
 check: $(VENV)/.dev  ## Lint, types, import contracts, generated docs
 	@$(BIN)/ruff check .

@@ -278,8 +278,8 @@ def distil(run: Run, opened: Opened) -> Distilled:
     plan = run.session.plan(distillation_on(run, training))
     if any(step.bills and not step.done for step in plan.steps) and not run.may_pay(plan):
         raise PlanError(f"Round {opened.round} waits for consent to pay for its job; call again to go on.")
+    run.tell(f"Round {opened.round}: distilling from {opened.training.records:,} records")
     job = run.session.apply(plan)
-    run.tell(f"Round {opened.round}: distilling, {job.arn}")
     try:
         model = job.result(timeout_s=run.timeout_s)
     except JobFailedError as error:

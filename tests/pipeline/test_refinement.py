@@ -93,7 +93,7 @@ class Shop:
         """A round; on a bad day the teacher is confused while it answers for the job."""
 
         def tell(text):
-            self.teacher.confused = confused and "distilling" in text
+            self.teacher.confused = confused and "distilling" in text  # until the next that is told: comparing
 
         return bd.refine(self.session, self.spec, tell=tell)
 

@@ -89,14 +89,15 @@ def _cut(fault: Fault, frames: Iterator[bytes], stream: Any, call: LoggedCall) -
     try:
         for _, frame in zip(range(fault.cut_stream_after or 0), frames, strict=False):
             yield frame
-        call.code = fault.code or Disconnected.__name__
-        if fault.code is None:
-            raise Disconnected(f"A fault rule cut the event stream after {fault.cut_stream_after} events.")
-        yield encode_exception(stream, _error(fault, fault.code, call))
     finally:
+        # Before the error is sent: who has read it reads no further, and the model would go on answering nobody.
         close = getattr(frames, "close", None)
         if close is not None:
             close()
+    call.code = fault.code or Disconnected.__name__
+    if fault.code is None:
+        raise Disconnected(f"A fault rule cut the event stream after {fault.cut_stream_after} events.")
+    yield encode_exception(stream, _error(fault, fault.code, call))
 
 
 def _error(fault: Fault, code: str, call: LoggedCall) -> AwsError:

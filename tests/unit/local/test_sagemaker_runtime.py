@@ -239,6 +239,8 @@ def test_an_injected_failure_ends_a_stream_in_the_middle(stage):
     with pytest.raises(EventStreamError) as caught:
         next(parts)
     assert caught.value.response["Error"]["Code"] == "ModelStreamError"
+    hosting = stage.cloud._running["sagemaker-runtime"]._hosting
+    assert hosting.in_flight("endpoint/vllm/variant/AllTraffic") == 0  # the model does not go on for nobody
 
 
 BROKEN_FRAMES = [
