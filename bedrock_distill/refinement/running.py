@@ -151,8 +151,8 @@ def refine(
     prices: Prices = _NO_PRICES,
     concurrency: int = 8,
     timeout_s: float | None = None,
-    may_pay: Callable[[Plan], bool] = lambda _: True,
-    tell: Callable[[str], None] = lambda _: None,
+    may_pay: Callable[[Plan], bool] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Do a round, or go on with the one that is open.
 
@@ -167,7 +167,7 @@ def refine(
         prices: Prices by model id or side.
         concurrency: Calls under way at once.
         timeout_s: Seconds to wait for the job at most. Default: as long as it takes.
-        may_pay: Asked with the job's plan before it is applied.
+        may_pay: Asked with the job's plan before it is applied. Default: yes.
         tell: Told what is going on.
 
     Raises:
@@ -185,8 +185,8 @@ def refine(
         prices=prices,
         concurrency=concurrency,
         timeout_s=timeout_s,
-        may_pay=may_pay,
-        tell=tell,
+        **({} if may_pay is None else {"may_pay": may_pay}),
+        **({} if tell is None else {"tell": tell}),
     )
     choice, report, verdict = None, None, None
     opened = steps.past(run).open_round
@@ -194,7 +194,7 @@ def refine(
         found = steps.find(run)
         choice = found.choice
         if found.learned < spec.min_new:
-            tell(
+            run.tell(
                 f"There is not enough to learn for a round: {found.learned} prompts say that the student fails or is new to "
                 f"them, and min_new is {spec.min_new}."
             )
