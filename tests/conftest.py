@@ -94,3 +94,13 @@ def student_dir(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("models") / "student"
     make_base(SIZES["tiny"], directory, seed=1)
     return directory
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: whoever is left with one at the end keeps everybody waiting."""
+
+    def seconds(item):
+        marker = item.get_closest_marker("slow")
+        return 0 if marker is None else marker.kwargs.get("seconds", 10)
+
+    items.sort(key=seconds, reverse=True)

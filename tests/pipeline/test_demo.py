@@ -7,7 +7,7 @@ import pytest
 from bedrock_distill.cli.demo.prompts import PROMPTS
 from bedrock_distill.cli.demo.run import STEPS, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=120)
 
 ASKED = 0.8
 """Retention that the gate asks for: above what 30 % of the data reaches, below what all of it does."""

@@ -13,7 +13,7 @@ from bedrock_distill.refinement import lineage
 from bedrock_distill.refinement.lineage import Distilled
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 TEAMS = {
@@ -93,7 +93,9 @@ class Shop:
         """A round; on a bad day the teacher is confused while it answers for the job."""
 
         def tell(text):
-            self.teacher.confused = confused and "distilling" in text  # until the next that is told: comparing
+            self.teacher.confused = (
+                confused and "distilling" in text
+            )  # until the next that is told: comparing
 
         return bd.refine(self.session, self.spec, tell=tell)
 

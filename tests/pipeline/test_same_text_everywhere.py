@@ -17,7 +17,7 @@ from bedrock_distill.models import Folder
 from bedrock_distill.records.writing import write_records
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 TEACHER, STUDENT = "amazon.nova-pro-v1:0", "amazon.nova-micro-v1:0"
 TOPICS = {
