@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
+import threading
 
 import pytest
 
 import bedrock_distill as bd
 from bedrock_distill.records import Record, encode_record
-from bedrock_distill.train.events import StepMetric, TrainResult
 
 pytest.importorskip("torch")
 
@@ -44,24 +42,22 @@ def fails():
 
 
 @pytest.fixture
-def trainer(student_dir, fails):
-    """A trainer that teaches nothing and leaves a model that answers."""
+def ready():
+    """Set while training may end; a test may hold it up."""
+    event = threading.Event()
+    event.set()
+    return event
 
-    def train(config, *, on_event=None, stop=None):
+
+@pytest.fixture
+def trainer(untaught, fails, ready):
+    """A trainer that teaches nothing and leaves a model that answers, when it may."""
+
+    def train(config, **options):
+        ready.wait(60)
         if fails:
             raise bd.errors.DataError("The machine caught fire.")
-        model = Path(config.output_dir) / "model"
-        shutil.copytree(student_dir, model)
-        return TrainResult(
-            model_dir=model,
-            steps=1,
-            training_loss=0.5,
-            validation_loss=0.7,
-            tokens=10,
-            seconds=0.1,
-            step_metrics=[StepMetric(step=1, epoch=1.0, training_loss=0.5, validation_loss=0.7)],
-            stopped=False,
-        )
+        return untaught(config, **options)
 
     return train
 
@@ -175,9 +171,11 @@ def test_without_consent_nothing_is_paid_and_the_round_waits(run, document, writ
     assert document("refine", file, "--yes")["promoted"]
 
 
-def test_a_job_that_still_runs_exits_with_4_and_the_next_call_goes_on(run, document, write, cloud):
+def test_a_job_that_still_runs_exits_with_4_and_the_next_call_goes_on(run, document, write, cloud, ready):
     file = write()
+    ready.clear()
     code, _, said = run("refine", file, "--yes", "--timeout", "1s")
+    ready.set()
     assert code == 4, said
     assert document("refine", file, "--yes")["promoted"]
     assert len(cloud.session().jobs()) == 2
