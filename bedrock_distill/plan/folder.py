@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bedrock_distill.plan.listed import size_in_words
+from bedrock_distill.plan.staged import Staged
 
 __all__ = ["FolderFile", "StageFolder"]
 
@@ -19,7 +20,7 @@ class FolderFile(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of its content; of a file in N parts, of the parts' digests, with `-N`."""
 
 
-class StageFolder(msgspec.Struct, frozen=True, kw_only=True, tag="stage-folder"):
+class StageFolder(Staged, msgspec.Struct, frozen=True, kw_only=True, tag="stage-folder"):
     """Put the files of a local directory under a prefix in S3, except those whose content is there."""
 
     path: str
@@ -31,11 +32,6 @@ class StageFolder(msgspec.Struct, frozen=True, kw_only=True, tag="stage-folder")
     done: bool = False
 
     @property
-    def id(self) -> str:
-        """Name of the step in the journal."""
-        return f"stage:{self.uri}"
-
-    @property
     def size_bytes(self) -> int:
         """Bytes of all files."""
         return sum(file.size_bytes for file in self.files)
@@ -44,8 +40,3 @@ class StageFolder(msgspec.Struct, frozen=True, kw_only=True, tag="stage-folder")
     def says(self) -> str:
         """The step in words."""
         return f"Stage {len(self.files)} files of {self.path} ({size_in_words(self.size_bytes)}) under {self.uri}"
-
-    @property
-    def bills(self) -> bool:
-        """Whether the step costs money beyond requests and storage."""
-        return False

@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from bedrock_distill.plan.staged import Staged
+
 __all__ = ["CreateListed", "Listing", "StageText", "size_in_words"]
 
 
-class StageText(msgspec.Struct, frozen=True, kw_only=True, tag="stage-text"):
+class StageText(Staged, msgspec.Struct, frozen=True, kw_only=True, tag="stage-text"):
     """Put a small text that the plan itself carries into S3, unless the same text is there."""
 
     what: str
@@ -26,19 +28,9 @@ class StageText(msgspec.Struct, frozen=True, kw_only=True, tag="stage-text"):
     done: bool = False
 
     @property
-    def id(self) -> str:
-        """Name of the step in the journal."""
-        return f"stage:{self.uri}"
-
-    @property
     def says(self) -> str:
         """The step in words."""
         return f"Write the {self.what} ({size_in_words(len(self.text.encode()))}) to {self.uri}"
-
-    @property
-    def bills(self) -> bool:
-        """Whether the step costs money beyond requests and storage."""
-        return False
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):

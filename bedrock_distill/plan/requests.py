@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from bedrock_distill.plan.listed import size_in_words
+from bedrock_distill.plan.staged import Staged
 
 __all__ = ["Invocation", "RequestForm", "StageRequests"]
 
@@ -26,7 +27,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
 
 
-class StageRequests(msgspec.Struct, frozen=True, kw_only=True, tag="stage-requests"):
+class StageRequests(Staged, msgspec.Struct, frozen=True, kw_only=True, tag="stage-requests"):
     """Make a request of each prompt in a local file, and put them into S3, unless they are there."""
 
     path: str
@@ -44,16 +45,6 @@ class StageRequests(msgspec.Struct, frozen=True, kw_only=True, tag="stage-reques
     done: bool = False
 
     @property
-    def id(self) -> str:
-        """Name of the step in the journal."""
-        return f"stage:{self.uri}"
-
-    @property
     def says(self) -> str:
         """The step in words."""
         return f"Stage {self.records:,} requests made from {self.path} ({size_in_words(self.size_bytes)}) as {self.uri}"
-
-    @property
-    def bills(self) -> bool:
-        """Whether the step costs money beyond requests and storage."""
-        return False

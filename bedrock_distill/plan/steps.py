@@ -15,6 +15,7 @@ from bedrock_distill.plan.folder import FolderFile, StageFolder
 from bedrock_distill.plan.listed import CreateListed, Listing, StageText, size_in_words
 from bedrock_distill.plan.requests import RequestForm, StageRequests
 from bedrock_distill.plan.settings import PutSetting, Setting
+from bedrock_distill.plan.staged import Staged
 
 __all__ = [
     "Configure",
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class StageFile(msgspec.Struct, frozen=True, kw_only=True, tag="stage-file"):
+class StageFile(Staged, msgspec.Struct, frozen=True, kw_only=True, tag="stage-file"):
     """Put a local file into S3, unless the same content is there."""
 
     path: str
@@ -53,19 +54,9 @@ class StageFile(msgspec.Struct, frozen=True, kw_only=True, tag="stage-file"):
     done: bool = False
 
     @property
-    def id(self) -> str:
-        """Name of the step in the journal."""
-        return f"stage:{self.uri}"
-
-    @property
     def says(self) -> str:
         """The step in words."""
         return f"Stage {self.path} ({size_in_words(self.size_bytes)}) as {self.uri}"
-
-    @property
-    def bills(self) -> bool:
-        """Whether the step costs money beyond requests and storage."""
-        return False
 
 
 class EnsureRole(msgspec.Struct, frozen=True, kw_only=True, tag="ensure-role"):

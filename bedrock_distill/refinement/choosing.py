@@ -1,8 +1,9 @@
 """Which prompts of the traffic teach most, and which are held out. Functions of values: the same traffic, the same choice.
 
 First a hash of each prompt decides whether it may be learned or only be compared on; so no prompt is ever on both sides, in
-this round or a later one, as long as `seed` and `hold_out_share` stay. What is nearly a prompt of the other side is left out of both. Of the rest, those are taken that
-say most about where the student fails, and a share at random, so that training data keeps the shape of the traffic.
+this round or a later one, as long as `seed` and `hold_out_share` stay. What is nearly a prompt of the other side is left
+out of both. Of the rest, those are taken that say most about where the student fails, and a share at random, so that training
+data keeps the shape of the traffic.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ _RARE: Final = 3
 
 _UNDER: Final = 0.3
 """Share of rare words from which a prompt is under-represented."""
+
+_NEAR: Final = 0.8
+"""Similarity from which two new prompts are one: what curation takes for near-duplicates."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
@@ -236,7 +240,3 @@ def _apart(ranked: list[Candidate], most: int) -> tuple[list[Candidate], list[Ca
         else:
             copies.append(candidate)
     return list(taken.values()), copies
-
-
-_NEAR: Final = 0.8
-"""Similarity from which two new prompts are one: what curation takes for near-duplicates."""

@@ -16,13 +16,14 @@ import msgspec
 
 from bedrock_distill.aws import ObjectStore
 from bedrock_distill.errors import ConflictError, DataError, PlanError
+from bedrock_distill.records.digest import digest_file
+from bedrock_distill.uris import S3Uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from bedrock_distill.aws import Clients
-    from bedrock_distill.uris import S3Uri
 
 __all__ = [
     "Distilled",
@@ -136,7 +137,7 @@ class RolledBack(_Event, frozen=True, kw_only=True, tag="rolled-back"):
 
 Event: TypeAlias = Opened | Distilled | Judged | Promoted | Kept | Ended | RolledBack
 
-_Kind = TypeVar("_Kind", Opened, Distilled, Judged)
+_Kind = TypeVar("_Kind", Opened, Distilled, Judged, Promoted, Kept, Ended, RolledBack)
 _CLOSING: Final = (Promoted, Kept, Ended)
 
 
@@ -270,8 +271,8 @@ class LineageStore:
                 )
             yield event
 
-    def append(self, kind: type[Any], **facts: Any) -> Lineage:
-        """Write an event after those that were read.
+    def append(self, kind: type[_Kind], **facts: Any) -> _Kind:
+        """Write an event after those that were read, and return it.
 
         Raises:
             ConflictError: If somebody else has written one in the meantime.
@@ -296,13 +297,13 @@ class LineageStore:
                 code=error.code,
             ) from error
         self.lineage = replace(self.lineage, events=(*self.lineage.events, event))
-        return self.lineage
+        return event
 
     def put(self, path: Path, name: str, *, records: int) -> Stored:
         """Put a file of a round there."""
-        digest, uri = hashlib.sha256(path.read_bytes()).hexdigest(), self.folder / name
-        self._store.put_file(path, uri, sha256=digest, kms_key_id=self._kms_key)
-        return Stored(uri=str(uri), sha256=digest, records=records)
+        digest, uri = digest_file(path), self.folder / name
+        self._store.put_file(path, uri, sha256=digest.sha256, kms_key_id=self._kms_key)
+        return Stored(uri=str(uri), sha256=digest.sha256, records=records)
 
     def get(self, stored: Stored, path: Path) -> Path:
         """A file of a round, on this machine.
@@ -311,8 +312,6 @@ class LineageStore:
             DataError: If it is not what was put there.
             NotFoundError: If it is gone.
         """
-        from bedrock_distill.uris import S3Uri  # noqa: PLC0415 - a type everywhere else here
-
         body = self._store.read(S3Uri.parse(stored.uri))
         if hashlib.sha256(body).hexdigest() != stored.sha256:
             raise DataError(

@@ -185,8 +185,8 @@ def refine(
         prices=prices,
         concurrency=concurrency,
         timeout_s=timeout_s,
-        **({} if may_pay is None else {"may_pay": may_pay}),
-        **({} if tell is None else {"tell": tell}),
+        may_pay=may_pay or (lambda _: True),
+        tell=tell or (lambda _: None),
     )
     choice, report, verdict = None, None, None
     opened = steps.past(run).open_round
@@ -243,7 +243,8 @@ def rollback(
         return past
     serve(handle, target, timeout_s=timeout_s)
     before = past.serving if target == serving else serving
-    return run.store.append(RolledBack, round=past.rounds, deployment=handle.arn, before=before, after=target)
+    run.store.append(RolledBack, round=past.rounds, deployment=handle.arn, before=before, after=target)
+    return run.store.lineage
 
 
 def _run(session: Session, spec: Refinement, **options: Any) -> steps.Run:

@@ -12,9 +12,7 @@ from bedrock_distill.records.logs import LogQuery
 from bedrock_distill.resources import Distillation, InvocationLogs, Prompts
 from bedrock_distill.resources.spec import Spec, check_name
 
-__all__ = ["DEFAULT_HOLD_OUT", "Gate", "Refinement"]
-
-DEFAULT_HOLD_OUT: Final = 0.2
+__all__ = ["Gate", "Refinement"]
 
 _NOT_ABOVE: Final = (("min_new", "max_new"), ("max_new", "max_training"), ("max_held_out", "max_evaluation"))
 
@@ -61,7 +59,7 @@ class Refinement(Spec):
     """Fewest; below that there is no round."""
     usual_share: float = Field(default=0.2, ge=0, le=1)
     """Share of the new prompts that are drawn at random, so that hard ones alone do not bend the student."""
-    hold_out_share: float = Field(default=DEFAULT_HOLD_OUT, gt=0, lt=1)
+    hold_out_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the traffic that is held out for the evaluation, by a hash of the prompt: once held out, never learned."""
     max_held_out: int = Field(default=300, ge=1)
     """Most prompts that a round adds to the evaluation; at most `max_evaluation`."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import SpecError
 from bedrock_distill.refinement.spec import Gate, Refinement
-from bedrock_distill.resources.jobfile import TABLES, read_logs
+from bedrock_distill.resources.jobfile import TABLES, naming, one_table, read_logs
 
 if TYPE_CHECKING:
     import os
@@ -26,20 +25,11 @@ def read_refinement(path: str | os.PathLike[str]) -> Refinement:
         SpecError: If the file cannot be read, holds something else, or a field is wrong.
     """
     place = Path(path)
-    try:
-        document = tomllib.loads(place.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"Could not read {str(place)!r}: {error}", value=str(place)) from error
-    fields = document.get("refinement")
-    if list(document) != ["refinement"] or not isinstance(fields, dict):
-        raise SpecError(
-            f"{place} must hold exactly one table, [refinement]; it holds: {', '.join(document) or 'nothing'}.",
-            value=str(place),
-        )
-    try:
-        return Refinement(**{name: _value(name, value, place.parent) for name, value in fields.items()})
-    except SpecError as error:
-        raise SpecError(f"{place}: {error.message}", field=error.field, value=error.value) from error
+    _, fields = one_table(place, ["refinement"])
+    return naming(
+        place,
+        lambda: Refinement(**{name: _value(name, value, place.parent) for name, value in fields.items()}),
+    )
 
 
 def _value(name: str, value: Any, folder: Path) -> Any:

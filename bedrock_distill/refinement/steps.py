@@ -44,9 +44,7 @@ __all__ = [
     "hold",
     "open_round",
     "past",
-    "serve",
     "settle",
-    "settled",
     "still_valid",
 ]
 
@@ -222,7 +220,7 @@ def open_round(run: Run, found: Found) -> Opened:
         evaluation = run.store.put(
             data.evaluation, f"{place}/{data.evaluation.name}", records=data.evaluation_records
         )
-    lineage = run.store.append(
+    written = run.store.append(
         Opened,
         round=found.number,
         since=found.since,
@@ -237,7 +235,7 @@ def open_round(run: Run, found: Found) -> Opened:
     run.tell(
         f"Round {found.number}: {found.learned:,} prompts more to learn from, {len(found.choice.held_out):,} to compare on."
     )
-    return lineage.events[-1]  # type: ignore[return-value]  # the one that was just written
+    return written
 
 
 def still_valid(run: Run, opened: Opened) -> bool:
@@ -285,10 +283,9 @@ def distil(run: Run, opened: Opened) -> Distilled:
     except JobFailedError as error:
         run.store.append(Ended, round=opened.round, why=f"The job {job.arn} failed: {error.reason or error}")
         raise
-    lineage = run.store.append(
+    return run.store.append(
         Distilled, round=opened.round, plan=plan.fingerprint, job=job.arn, model=model.arn
     )
-    return lineage.events[-1]  # type: ignore[return-value]
 
 
 def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Verdict, Judged]:
@@ -327,7 +324,7 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
         for path in (saved.json, saved.html)
     ]
     base = report.metric.base
-    lineage = run.store.append(
+    written = run.store.append(
         Judged,
         round=opened.round,
         passed=verdict.passed,
@@ -336,7 +333,7 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
         retention=report.retention.value,
         serving_retention=base and base.retention.value,
     )
-    return report, verdict, lineage.events[-1]  # type: ignore[return-value]
+    return report, verdict, written
 
 
 def _candidate_plan(run: Run, distilled: Distilled) -> Plan:
@@ -364,8 +361,8 @@ def settle(run: Run, opened: Opened, distilled: Distilled, judged: Judged) -> bo
     return True
 
 
-def _write_promoted(run: Run, opened: Opened, distilled: Distilled) -> Lineage:
-    return run.store.append(
+def _write_promoted(run: Run, opened: Opened, distilled: Distilled) -> None:
+    run.store.append(
         Promoted,
         round=opened.round,
         deployment=opened.deployment,
@@ -379,6 +376,6 @@ def caught_up(run: Run, serving: str) -> Lineage:
     lineage = past(run)
     opened = lineage.open_round
     distilled = None if opened is None else lineage.of_round(opened.round, Distilled)
-    if opened is None or distilled is None or serving != distilled.model:
-        return lineage
-    return _write_promoted(run, opened, distilled)
+    if opened is not None and distilled is not None and serving == distilled.model:
+        _write_promoted(run, opened, distilled)
+    return run.store.lineage

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bedrock_distill.errors import SpecError
 from bedrock_distill.resources.batch import BatchInference
@@ -24,11 +24,13 @@ from bedrock_distill.resources.model_import import ModelImport
 from bedrock_distill.resources.provisioned import ProvisionedThroughput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bedrock_distill.resources.spec import Spec
 
-__all__ = ["TABLES", "read_job_file", "read_logs"]
+__all__ = ["TABLES", "naming", "one_table", "read_job_file", "read_logs"]
+
+_Read = TypeVar("_Read")
 
 
 def read_job_file(path: str | Path) -> Spec:
@@ -38,23 +40,44 @@ def read_job_file(path: str | Path) -> Spec:
         SpecError: If the file cannot be read, does not hold exactly one known table, or a field is wrong.
     """
     path = Path(path)
+    name, fields = one_table(path, TABLES, what="the job file ")
+    return naming(path, lambda: TABLES[name].read(fields, path.parent))
+
+
+def one_table(path: Path, known: Iterable[str], *, what: str = "") -> tuple[str, dict[str, Any]]:
+    """The name and the fields of the only table of a TOML file.
+
+    Args:
+        path: The file.
+        known: Names that the table may have.
+        what: What the file is, in words, for where it cannot be read.
+
+    Raises:
+        SpecError: If it cannot be read, or does not hold exactly one table of these names.
+    """
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"Could not read the job file {str(path)!r}: {error}", value=str(path)) from error
-    if (
-        len(document) != 1
-        or not isinstance(next(iter(document.values())), dict)
-        or not set(document) <= set(TABLES)
-    ):
-        known = ", ".join(f"[{name}]" for name in TABLES)
+        raise SpecError(f"Could not read {what}{str(path)!r}: {error}", value=str(path)) from error
+    names = tuple(known)
+    name, fields = next(iter(document.items()), ("", None))
+    if len(document) != 1 or name not in names or not isinstance(fields, dict):
+        wanted = ("one of " if len(names) > 1 else "") + ", ".join(f"[{each}]" for each in names)
         raise SpecError(
-            f"{path} must hold exactly one table, one of {known}; it holds: {', '.join(document) or 'nothing'}.",
+            f"{path} must hold exactly one table, {wanted}; it holds: {', '.join(document) or 'nothing'}.",
             value=str(path),
         )
-    name, fields = next(iter(document.items()))
+    return name, fields
+
+
+def naming(path: Path, read: Callable[[], _Read]) -> _Read:
+    """What a file's fields are read as; an error names the file.
+
+    Raises:
+        SpecError: If a field is wrong.
+    """
     try:
-        return TABLES[name].read(fields, path.parent)
+        return read()
     except SpecError as error:
         raise SpecError(f"{path}: {error.message}", field=error.field, value=error.value) from error
 
