@@ -139,8 +139,7 @@ class JobRun:
         )
         with self._turn():
             result = self._launch(config)
-        if self.phases.stopping.is_set():
-            raise JobFailure("The job was stopped.")
+        self._check_stopped()
         if result.model_dir is None:
             raise JobFailure(
                 f"Training took longer than {self._world.training.timeout_s:g} s and was stopped."
@@ -228,13 +227,22 @@ class JobRun:
         finally:
             overtime.cancel()
 
+    def _check_stopped(self) -> None:
+        """Nothing, unless the job is stopped.
+
+        Raises:
+            JobFailure: If it is.
+        """
+        if self.phases.stopping.is_set():
+            raise JobFailure("The job was stopped.")
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Wait for the slot, unless the job is stopped first."""
         while not self._slot.acquire(timeout=0.1):
-            if self.phases.stopping.is_set():
-                raise JobFailure("The job was stopped.")
+            self._check_stopped()
         try:
+            self._check_stopped()  # the slot may have come free after the job was stopped
             yield
         finally:
             self._slot.release()
