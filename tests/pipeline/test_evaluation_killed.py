@@ -14,7 +14,7 @@ from bedrock_distill.evaluation import AnswerCache
 PROMPTS, CONCURRENCY, KILLS = 10_000, 4, (2_500, 2_500, 2_500)
 
 RUN = """
-import os, signal, sys
+import itertools, os, signal, sys
 from bedrock_distill.evaluation import TokenPrice
 from bedrock_distill.evaluation.asking import Asking
 from bedrock_distill.evaluation.cache import AnswerCache
@@ -23,13 +23,12 @@ from bedrock_distill.records.schema import Record
 
 folder, served_path, prompts, concurrency, die_at = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 served = os.open(served_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-count = 0
+calls = itertools.count(1)  # requests are served by several threads: each call must get a number of its own
 
 def teacher(record):
-    global count
-    count += 1
+    number = next(calls)
     os.write(served, record.prompt_text.encode() + b"\\n")
-    if count == die_at:
+    if number == die_at:
         os.kill(os.getpid(), signal.SIGKILL)
     return record.prompt_text.upper()
 
