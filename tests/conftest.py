@@ -97,10 +97,25 @@ def student_dir(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first: whoever is left with one at the end keeps everybody waiting."""
+    """Each worker begins with its share of the slow tests: whoever is left with one at the end keeps everybody waiting.
+
+    Workers take equal lengths of this list, and those that are done take from the ends of the others'.
+    """
 
     def seconds(item):
         marker = item.get_closest_marker("slow")
         return 0 if marker is None else marker.kwargs.get("seconds", 10)
 
-    items.sort(key=seconds, reverse=True)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares = [[] for _ in range(workers)]
+    for item in sorted(filter(seconds, items), key=seconds, reverse=True):
+        min(shares, key=lambda share: sum(map(seconds, share))).append(item)
+    quick = [item for item in items if not seconds(item)]
+    placed = 0
+    for number, share in enumerate(shares):
+        length = (len(items) - placed) // (workers - number)
+        filling = max(0, length - len(share))
+        share.extend(quick[:filling])
+        del quick[:filling]
+        placed += length
+    items[:] = [item for share in shares for item in share]

@@ -186,10 +186,19 @@ def load_catalog(override: str | os.PathLike[str] | None = None) -> Catalog:
         SpecError: If the file cannot be read, or a row has an unknown, missing or mistyped field.
     """
     path = override if override is not None else os.environ.get(OVERRIDE_VARIABLE)
+    if not path:
+        return _shipped_catalog()
     tables = {table: [dict(row) for row in rows] for table, rows in _shipped().items()}
-    if path:
-        _lay_over(tables, Path(path))
-    where = str(path or "the shipped catalog")
+    _lay_over(tables, Path(path))
+    return _catalog(tables, str(path))
+
+
+@cache
+def _shipped_catalog() -> Catalog:
+    return _catalog(_shipped(), "the shipped catalog")
+
+
+def _catalog(tables: dict[str, list[dict[str, Any]]], where: str) -> Catalog:
     return Catalog(
         models=tuple(_row(Model, row, where) for row in tables["model"]),
         pairs=tuple(_row(Pair, row, where) for row in tables["pair"]),

@@ -101,7 +101,7 @@ def _job_file(folder, name):
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=45)
 def test_prompts_become_a_student_that_answers_through_the_command_line_alone(folder, cli):
     converted = cli("data", "convert", "pairs.jsonl", "--out", "prompts.jsonl", "--drop-completions")
     assert converted["records"] == 160
@@ -131,7 +131,7 @@ def test_prompts_become_a_student_that_answers_through_the_command_line_alone(fo
     assert [model["modelArn"] for model in cli("models", "list")] == [done["model_arn"]]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_the_aws_command_line_drives_the_same_pipeline(folder, cloud):
     script = folder / "aws.sh"
     script.write_text(AWS_SCRIPT)
@@ -150,7 +150,7 @@ def test_the_aws_command_line_drives_the_same_pipeline(folder, cloud):
     assert ran.stdout.splitlines()[-1] == "billing"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_a_plain_boto3_script_drives_the_same_pipeline(folder, cloud):
     script = folder / "plain.py"
     script.write_text(BOTO3_SCRIPT)

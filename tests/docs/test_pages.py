@@ -81,6 +81,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, readers_folder):
     assert ran.returncode == 0, f"{page}:\n{ran.stdout}\n{ran.stderr}"
 
 
+@pytest.mark.slow(seconds=15)
 @pytest.mark.parametrize("page", having("sh"))
 def test_the_commands_of_a_page_succeed(page, readers_folder):
     for line, code in blocks(page, "sh"):

@@ -7,8 +7,6 @@ import pytest
 from bedrock_distill.cli.demo.prompts import PROMPTS
 from bedrock_distill.cli.demo.run import STEPS, run
 
-pytestmark = pytest.mark.slow(seconds=120)
-
 ASKED = 0.8
 """Retention that the gate asks for: above what 30 % of the data reaches, below what all of it does."""
 
@@ -18,6 +16,7 @@ def part(share):
     return {"count": int(share * PROMPTS), "steps": int(share * STEPS)}
 
 
+@pytest.mark.slow(seconds=190)
 def test_the_student_answers_unseen_mail_and_less_data_is_less_retention_and_no_verdict(tmp_path):
     outcome = run(tmp_path / "all")
     assert outcome.report.agreement.value >= 0.85
@@ -38,6 +37,7 @@ def test_the_student_answers_unseen_mail_and_less_data_is_less_retention_and_no_
     assert bounds == sorted(bounds)
 
 
+@pytest.mark.slow(seconds=30)
 def test_with_shuffled_answers_the_student_learns_nothing_that_holds(tmp_path):
     """As much data and training as teaches more than half, where the answers are the prompts' own."""
     outcome = run(tmp_path, held_out=150, shuffle_teacher=True, **part(0.3))

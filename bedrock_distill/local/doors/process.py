@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ class ProcessDoor:
         self._open = False
         self._spec = (_EVENT, self._on_request, botocore.handlers.REGISTER_FIRST)
         self._default_session: Any = None
+        self._own_session: Any = None
+        self._own_lock = threading.Lock()
         self._identities: dict[str, str] = {}
         self.guard = NetworkGuard()
 
@@ -77,19 +80,24 @@ class ProcessDoor:
 
     def session(self, region: str, access_key: str = ACCESS_KEY) -> boto3.session.Session:
         """A boto3 session whose clients are answered here."""
-        plain = botocore.session.Session()
-        plain.register_component("data_loader", _shared_loader())
         return boto3.session.Session(
             aws_access_key_id=access_key,
             aws_secret_access_key=SECRET_KEY,
             region_name=region,
-            botocore_session=plain,
+            botocore_session=_plain_session(),
         )
 
     def own_client(self, service: str, region: str, access_key: str = ACCESS_KEY) -> Any:
         """A client for the cloud's own use: answered by moto, past the faults and the log."""
-        make: Any = self.session(region, access_key).client  # the stubs know clients by literal names only
-        client = make(service)
+        with self._own_lock:  # one session for all of them, and sessions are not made for threads
+            if self._own_session is None:
+                self._own_session = _plain_session()
+            client = self._own_session.create_client(
+                service,
+                region_name=region,
+                aws_access_key_id=access_key,
+                aws_secret_access_key=SECRET_KEY,
+            )
         client.meta.events.unregister(_EVENT, self._on_request)
         client.meta.events.register_first(_EVENT, self._on_own_request)
         return client
@@ -154,9 +162,16 @@ def refuse_other_doors() -> None:
 
 def _answered_elsewhere() -> bool:
     request = botocore.awsrequest.AWSRequest("POST", "https://sts.us-east-1.amazonaws.com/", data=_WHO_AM_I)
-    events: Any = botocore.session.Session().get_component("event_emitter")
-    answers = events.emit(f"{_EVENT}.sts.GetCallerIdentity", request=request.prepare())
-    return any(answer is not None for _, answer in answers)
+    # What every new client comes with; a session, which would say the same, takes as long to make as the rest of the cloud.
+    handlers = [spec[1] for spec in botocore.handlers.BUILTIN_HANDLERS if spec[0] == _EVENT]
+    called = {"request": request.prepare(), "event_name": f"{_EVENT}.sts.GetCallerIdentity"}
+    return any(handler(**called) is not None for handler in handlers)
+
+
+def _plain_session() -> Any:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _shared_loader())
+    return session
 
 
 @cache
