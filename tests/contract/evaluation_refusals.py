@@ -5,12 +5,13 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-_serving = runpy.run_path(str(Path(__file__).parent / "serving_refusals.py"))
-_stage = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "evaluation_stage.py"))
-INVALID, ABSENT, CONFLICT, DENIED, WEST, PATTERN, UNREADABLE, MANY_TAGS, arn, role = (
-    _serving[name]
-    for name in ("INVALID", "ABSENT", "CONFLICT", "DENIED", "WEST", "PATTERN", "UNREADABLE", "MANY_TAGS", "arn", "role")
+_rows = runpy.run_path(str(Path(__file__).parent / "refusal_rows.py"))
+INVALID, ABSENT, CONFLICT, DENIED, TOO_MANY = _rows["CODES"]
+PATTERN, UNREADABLE, REMOVED, WEST, MANY_TAGS, PAGED, arn, role = (
+    _rows[name]
+    for name in ("PATTERN", "UNREADABLE", "REMOVED", "WEST", "MANY_TAGS", "PAGED", "arn", "role")
 )  # fmt: skip
+_stage = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "local" / "evaluation_stage.py"))
 TEACHER, evaluation_request = _stage["TEACHER"], _stage["evaluation_request"]
 
 
@@ -39,99 +40,92 @@ def own_metric(*, listed):
     return found
 
 
-def create(removed):
-    """Rows of CreateEvaluationJob; `removed` stands for a parameter that is left out."""
-    required = (
-        "jobName",
-        "roleArn",
-        "evaluationConfig",
-        "inferenceConfig",
-        "outputDataConfig",
-        "outputDataConfig.s3Uri",
-    )
-    rag = {
-        "ragConfigs": [
-            {"precomputedRagSourceConfig": {"retrieveSourceConfig": {"ragSourceIdentifier": "mine"}}}
+REQUIRED = (
+    "jobName",
+    "roleArn",
+    "evaluationConfig",
+    "inferenceConfig",
+    "outputDataConfig",
+    "outputDataConfig.s3Uri",
+)
+RAG = {
+    "ragConfigs": [{"precomputedRagSourceConfig": {"retrieveSourceConfig": {"ragSourceIdentifier": "mine"}}}]
+}
+HUMAN = {
+    "human": {
+        "datasetMetricConfigs": scores("Builtin.Accuracy")["evaluationConfig"]["automated"][
+            "datasetMetricConfigs"
         ]
     }
-    human = {
-        "human": {
-            "datasetMetricConfigs": scores("Builtin.Accuracy")["evaluationConfig"]["automated"][
-                "datasetMetricConfigs"
-            ]
-        }
-    }
-    given = {"precomputedInferenceSource": {"inferenceSourceIdentifier": "mine"}}
-    return (
-        *[({name: removed}, INVALID, "must not be null") for name in required],
-        ({"jobName": 7}, INVALID, "must be a string"),
-        ({"jobName": "Upper"}, INVALID, PATTERN),
-        ({"jobName": "j" * 64}, INVALID, "less than or equal to 63"),
-        ({"applicationType": "Other"}, INVALID, "enum value set"),
-        ({"evaluationConfig": {}}, INVALID, "exactly one of"),
-        ({"inferenceConfig": {"models": []}}, INVALID, "greater than or equal to 1"),
-        (scores("Builtin.Accuracy", task="General"), INVALID, "enum value set"),
-        (asks(arn("custom-model-deployment")), INVALID, PATTERN),
-        # kinds of job
-        ({"applicationType": "RagEvaluation"}, INVALID, "no knowledge bases"),
-        ({"inferenceConfig": rag}, INVALID, "no knowledge bases"),
-        ({"evaluationConfig": human}, INVALID, "no people"),
-        ({"inferenceConfig": {"models": asks(TEACHER)["inferenceConfig"]["models"] * 2}}, INVALID, "a single model"),
-        ({"inferenceConfig": {"models": [given]}}, INVALID, "with an evaluator model only"),
-        (asks(TEACHER, inferenceParams="warm"), INVALID, "must be a JSON object"),
-        # metrics
-        (scores("Builtin.Correctness"), INVALID, "needs an evaluatorModelConfig"),
-        (scores("Builtin.Accuracy", judge=TEACHER), INVALID, "not supported in evaluation jobs with an evaluator"),
-        (scores("Builtin.Toxicity", task="Classification"), INVALID, "not supported for the task type Classification"),
-        (scores("Builtin.Wit"), INVALID, "not supported for the task type"),
-        (scores("Builtin.Robustness"), INVALID, "does not compute Builtin.Robustness"),
-        (own_metric(listed=False), INVALID, "not among the metricNames"),
-        # models
-        (asks("acme.unknown-v1:0"), INVALID, "model identifier is invalid"),
-        (asks(arn("imported-model")), INVALID, "model identifier is invalid"),
-        (asks("us.amazon.nova-premier-v1:0"), ABSENT, "end of its life"),
-        (scores("Builtin.Correctness", judge="acme.unknown-v1:0"), INVALID, "model identifier is invalid"),
-        # places
-        (place({"name": "Builtin.BoolQ"}), INVALID, "no dataset Builtin.BoolQ"),
-        (place({"name": "p", "datasetLocation": {"s3Uri": "s3://acme/absent.jsonl"}}), INVALID, UNREADABLE),
-        ({"outputDataConfig.s3Uri": "s3://no-such-bucket/"}, INVALID, r"Amazon S3 perms missing \(PutObject\)"),
-        # the role
-        ({"roleArn": role("nobody")}, INVALID, "Could not assume provided IAM role"),
-        ({"roleArn": role("distiller")}, INVALID, "Could not assume provided IAM role"),
-        ({"roleArn": role("mute")}, INVALID, UNREADABLE),
-        ({"roleArn": role("reader-only")}, INVALID, "not authorized to perform: bedrock:InvokeModel"),
-        ({"roleArn": "arn:aws:iam::999999999999:role/evaluator"}, DENIED, "Cross-account pass role"),
-        # names, keys, tags, tokens
-        ({"jobName": "measure"}, CONFLICT, "job name is currently in use"),
-        ({"clientRequestToken": "known-token"}, CONFLICT, "other parameters"),
-        ({"customerEncryptionKeyId": "alias/nothing"}, INVALID, "KMS key alias/nothing is not valid"),
-        ({"jobTags": [{"key": "aws:mine", "value": "1"}]}, INVALID, "reserved"),
-        ({"jobTags": MANY_TAGS}, INVALID, "50 tags"),
-    )  # fmt: skip
+}
+GIVEN = {"precomputedInferenceSource": {"inferenceSourceIdentifier": "mine"}}
+CREATE = (
+    *[({name: REMOVED}, INVALID, "must not be null") for name in REQUIRED],
+    ({"jobName": 7}, INVALID, "must be a string"),
+    ({"jobName": "Upper"}, INVALID, PATTERN),
+    ({"jobName": "j" * 64}, INVALID, "less than or equal to 63"),
+    ({"applicationType": "Other"}, INVALID, "enum value set"),
+    ({"evaluationConfig": {}}, INVALID, "exactly one of"),
+    ({"inferenceConfig": {"models": []}}, INVALID, "greater than or equal to 1"),
+    (scores("Builtin.Accuracy", task="General"), INVALID, "enum value set"),
+    (asks(arn("custom-model-deployment")), INVALID, PATTERN),
+    # kinds of job
+    ({"applicationType": "RagEvaluation"}, INVALID, "no knowledge bases"),
+    ({"inferenceConfig": RAG}, INVALID, "no knowledge bases"),
+    ({"evaluationConfig": HUMAN}, INVALID, "no people"),
+    ({"inferenceConfig": {"models": asks(TEACHER)["inferenceConfig"]["models"] * 2}}, INVALID, "a single model"),
+    ({"inferenceConfig": {"models": [GIVEN]}}, INVALID, "with an evaluator model only"),
+    (asks(TEACHER, inferenceParams="warm"), INVALID, "must be a JSON object"),
+    # metrics
+    (scores("Builtin.Correctness"), INVALID, "needs an evaluatorModelConfig"),
+    (scores("Builtin.Accuracy", judge=TEACHER), INVALID, "not supported in evaluation jobs with an evaluator"),
+    (scores("Builtin.Toxicity", task="Classification"), INVALID, "not supported for the task type Classification"),
+    (scores("Builtin.Wit"), INVALID, "not supported for the task type"),
+    (scores("Builtin.Robustness"), INVALID, "does not compute Builtin.Robustness"),
+    (own_metric(listed=False), INVALID, "not among the metricNames"),
+    # models
+    (asks("acme.unknown-v1:0"), INVALID, "model identifier is invalid"),
+    (asks(arn("imported-model")), INVALID, "model identifier is invalid"),
+    (asks("us.amazon.nova-premier-v1:0"), ABSENT, "end of its life"),
+    (scores("Builtin.Correctness", judge="acme.unknown-v1:0"), INVALID, "model identifier is invalid"),
+    # places
+    (place({"name": "Builtin.BoolQ"}), INVALID, "no dataset Builtin.BoolQ"),
+    (place({"name": "p", "datasetLocation": {"s3Uri": "s3://acme/absent.jsonl"}}), INVALID, UNREADABLE),
+    ({"outputDataConfig.s3Uri": "s3://no-such-bucket/"}, INVALID, r"Amazon S3 perms missing \(PutObject\)"),
+    # the role
+    ({"roleArn": role("nobody")}, INVALID, "Could not assume provided IAM role"),
+    ({"roleArn": role("distiller")}, INVALID, "Could not assume provided IAM role"),
+    ({"roleArn": role("mute")}, INVALID, UNREADABLE),
+    ({"roleArn": role("reader-only")}, INVALID, "not authorized to perform: bedrock:InvokeModel"),
+    ({"roleArn": "arn:aws:iam::999999999999:role/evaluator"}, DENIED, "Cross-account pass role"),
+    # names, keys, tags, tokens
+    ({"jobName": "measure"}, CONFLICT, "job name is currently in use"),
+    ({"clientRequestToken": "known-token"}, CONFLICT, "other parameters"),
+    ({"customerEncryptionKeyId": "alias/nothing"}, INVALID, "KMS key alias/nothing is not valid"),
+    ({"jobTags": [{"key": "aws:mine", "value": "1"}]}, INVALID, "reserved"),
+    ({"jobTags": MANY_TAGS}, INVALID, "50 tags"),
+)  # fmt: skip
 
-
-def tables(paged, removed):
-    """Operation -> rows; `paged` are those of every list."""
-    named = (
-        ({"jobIdentifier": arn("evaluation-job")}, ABSENT, "abcdefghijkl"),
-        ({"jobIdentifier": "measure"}, INVALID, PATTERN),
-        ({}, ABSENT, "evaluation-job", WEST),
-    )
-    return {
-        "CreateEvaluationJob": create(removed),
-        "GetEvaluationJob": named,
-        "ListEvaluationJobs": (
-            *(row for row in paged if "sortBy" not in row[0]),
-            ({"statusEquals": "Done"}, INVALID, "enum value set"),
-        ),
-        "StopEvaluationJob": (*named, ({}, CONFLICT, "its status is Completed")),
-        "BatchDeleteEvaluationJob": (
-            ({"jobIdentifiers": removed}, INVALID, "must not be null"),
-            ({"jobIdentifiers": []}, INVALID, "greater than or equal to 1"),
-            ({"jobIdentifiers": ["measure"]}, INVALID, PATTERN),
-            ({"jobIdentifiers": [arn("evaluation-job")] * 26}, INVALID, "less than or equal to 25"),
-        ),
-    }
+NAMED = (
+    ({"jobIdentifier": arn("evaluation-job")}, ABSENT, "abcdefghijkl"),
+    ({"jobIdentifier": "measure"}, INVALID, PATTERN),
+    ({}, ABSENT, "evaluation-job", WEST),
+)
+TABLES = {
+    "CreateEvaluationJob": CREATE,
+    "GetEvaluationJob": NAMED,
+    "ListEvaluationJobs": (
+        *(row for row in PAGED if "sortBy" not in row[0]),
+        ({"statusEquals": "Done"}, INVALID, "enum value set"),
+    ),
+    "StopEvaluationJob": (*NAMED, ({}, CONFLICT, "its status is Completed")),
+    "BatchDeleteEvaluationJob": (
+        ({"jobIdentifiers": REMOVED}, INVALID, "must not be null"),
+        ({"jobIdentifiers": []}, INVALID, "greater than or equal to 1"),
+        ({"jobIdentifiers": ["measure"]}, INVALID, PATTERN),
+        ({"jobIdentifiers": [arn("evaluation-job")] * 26}, INVALID, "less than or equal to 25"),
+    ),
+}
 
 
 def working(stage):

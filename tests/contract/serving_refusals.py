@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-ACCOUNT = "123456789012"
-INVALID, ABSENT, CONFLICT = "ValidationException", "ResourceNotFoundException", "ConflictException"
-DENIED, TOO_MANY = "AccessDeniedException", "TooManyTagsException"
-REMOVED = object()
-"""Stands for a parameter that is left out."""
-WEST = {"region": "us-west-2"}
-MICRO = "amazon.nova-micro-v1:0:128k"
+import runpy
+from pathlib import Path
 
-
-def arn(kind, token="abcdefghijkl", region="us-east-1"):
-    return f"arn:aws:bedrock:{region}:{ACCOUNT}:{kind}/{token}"
-
-
-def role(name):
-    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
-
-
+_rows = runpy.run_path(str(Path(__file__).parent / "refusal_rows.py"))
+INVALID, ABSENT, CONFLICT, DENIED, TOO_MANY = _rows["CODES"]
+PATTERN, UNREADABLE, REMOVED, WEST, MICRO, MANY_TAGS, NO_CUSTOM, PAGED, arn, role = (
+    _rows[name]
+    for name in (
+        "PATTERN", "UNREADABLE", "REMOVED", "WEST", "MICRO", "MANY_TAGS", "NO_CUSTOM", "PAGED", "arn",
+        "role",
+    )
+)  # fmt: skip
 SOURCE = "modelDataSource.s3DataSource.s3Uri"
-UNREADABLE = "Could not validate GetObject permissions to access Amazon S3 bucket"
-PATTERN = "regular expression pattern"
-MANY_TAGS = [{"key": f"k{n}", "value": ""} for n in range(51)]
-NO_CUSTOM = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:custom-model/{MICRO}/abcdefghijkl"
 
 CREATE_IMPORT = (
     # missing, type, pattern, length, union
@@ -85,83 +76,80 @@ CREATE_PROVISIONED = (
     ({}, ABSENT, "custom-model", WEST),
 )  # fmt: skip
 
-
-def tables(paged):
-    """Operation -> rows; `paged` are those of every list."""
-    return {
-        "CreateModelImportJob": CREATE_IMPORT,
-        "GetModelImportJob": (
-            ({"jobIdentifier": "nothing"}, ABSENT, "nothing"),
-            ({"jobIdentifier": arn("model-import-job")}, ABSENT, "abcdefghijkl"),
-            ({"jobIdentifier": arn("imported-model")}, INVALID, PATTERN),
-            ({"jobIdentifier": "j" * 1012}, INVALID, "less than or equal to 1011"),
-            ({}, ABSENT, "bring", WEST),
-        ),
-        "ListModelImportJobs": (*paged, ({"statusEquals": "Stopped"}, INVALID, "enum value set")),
-        "GetImportedModel": (
-            ({"modelIdentifier": "nothing"}, ABSENT, "nothing"),
-            ({"modelIdentifier": arn("imported-model")}, ABSENT, "abcdefghijkl"),
-            ({"modelIdentifier": arn("provisioned-model")}, INVALID, PATTERN),
-            ({}, ABSENT, "bring-model", WEST),
-        ),
-        "ListImportedModels": paged,
-        "DeleteImportedModel": (
-            ({"modelIdentifier": "nothing"}, ABSENT, "nothing"),
-            ({"modelIdentifier": "two--hyphens"}, INVALID, PATTERN),
-            ({"modelIdentifier": arn("imported-model")}, ABSENT, "abcdefghijkl"),
-            ({}, ABSENT, "bring-model", WEST),
-        ),
-        "CreateProvisionedModelThroughput": CREATE_PROVISIONED,
-        "GetProvisionedModelThroughput": (
-            ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
-            ({"provisionedModelId": arn("provisioned-model")}, ABSENT, "abcdefghijkl"),
-            ({"provisionedModelId": arn("imported-model")}, INVALID, PATTERN),
-            ({}, ABSENT, "steady", WEST),
-        ),
-        "ListProvisionedModelThroughputs": (
-            *paged,
-            ({"statusEquals": "Active"}, INVALID, "enum value set"),
-            ({"modelArnEquals": "triage-model"}, INVALID, ""),
-        ),
-        "UpdateProvisionedModelThroughput": (
-            ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
-            ({"desiredProvisionedModelName": "two--hyphens"}, INVALID, PATTERN),
-            ({"desiredProvisionedModelName": "other"}, INVALID, "already in use"),
-            ({"desiredModelId": "nothing"}, INVALID, "cannot take the place of"),
-            ({"desiredModelId": "amazon.nova-lite-v1:0:300k"}, INVALID, "cannot take the place of"),
-            ({"provisionedModelId": "other", "desiredModelId": "{model}"}, INVALID, "it is a base model"),
-            ({}, ABSENT, "steady", WEST),
-        ),
-        "DeleteProvisionedModelThroughput": (
-            ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
-            ({"provisionedModelId": arn("custom-model-deployment")}, INVALID, PATTERN),
-            ({}, CONFLICT, "before its commitment ends"),
-            ({}, ABSENT, "steady", WEST),
-        ),
-        "CreateModelCopyJob": (
-            ({"sourceModelArn": NO_CUSTOM}, ABSENT, "abcdefghijkl", WEST),
-            ({"sourceModelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{MICRO}"}, ABSENT, "foundation", WEST),
-            ({"sourceModelArn": REMOVED}, INVALID, "must not be null", WEST),
-            ({"sourceModelArn": arn("imported-model")}, INVALID, PATTERN, WEST),
-            ({"targetModelName": "two--hyphens"}, INVALID, PATTERN, WEST),
-            ({"targetModelName": "copied"}, INVALID, "currently in use", WEST),
-            ({"clientRequestToken": "known-token"}, INVALID, "other parameters", WEST),
-            ({"modelKmsKeyId": "alias/nothing"}, INVALID, "KMS key alias/nothing is not valid", WEST),
-            ({"targetModelTags": MANY_TAGS}, TOO_MANY, "50 tags", WEST),
-            ({"sourceModelArn": "{llama}"}, INVALID, r"cannot be copied to ap-south-1 \(supported: eu-central-1", {"region": "ap-south-1"}),
-        ),
-        "GetModelCopyJob": (
-            ({"jobArn": arn("model-copy-job")}, ABSENT, "abcdefghijkl"),
-            ({"jobArn": arn("model-import-job")}, INVALID, PATTERN),
-            ({}, ABSENT, "model-copy-job"),
-        ),
-        "ListModelCopyJobs": (
-            *[row for row in paged if "nameContains" not in row[0]],
-            ({"targetModelNameContains": "no spaces"}, INVALID, PATTERN),
-            ({"statusEquals": "Stopped"}, INVALID, "enum value set"),
-            ({"sourceAccountEquals": "me"}, INVALID, PATTERN),
-        ),
-    }  # fmt: skip
+TABLES = {
+    "CreateModelImportJob": CREATE_IMPORT,
+    "GetModelImportJob": (
+        ({"jobIdentifier": "nothing"}, ABSENT, "nothing"),
+        ({"jobIdentifier": arn("model-import-job")}, ABSENT, "abcdefghijkl"),
+        ({"jobIdentifier": arn("imported-model")}, INVALID, PATTERN),
+        ({"jobIdentifier": "j" * 1012}, INVALID, "less than or equal to 1011"),
+        ({}, ABSENT, "bring", WEST),
+    ),
+    "ListModelImportJobs": (*PAGED, ({"statusEquals": "Stopped"}, INVALID, "enum value set")),
+    "GetImportedModel": (
+        ({"modelIdentifier": "nothing"}, ABSENT, "nothing"),
+        ({"modelIdentifier": arn("imported-model")}, ABSENT, "abcdefghijkl"),
+        ({"modelIdentifier": arn("provisioned-model")}, INVALID, PATTERN),
+        ({}, ABSENT, "bring-model", WEST),
+    ),
+    "ListImportedModels": PAGED,
+    "DeleteImportedModel": (
+        ({"modelIdentifier": "nothing"}, ABSENT, "nothing"),
+        ({"modelIdentifier": "two--hyphens"}, INVALID, PATTERN),
+        ({"modelIdentifier": arn("imported-model")}, ABSENT, "abcdefghijkl"),
+        ({}, ABSENT, "bring-model", WEST),
+    ),
+    "CreateProvisionedModelThroughput": CREATE_PROVISIONED,
+    "GetProvisionedModelThroughput": (
+        ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
+        ({"provisionedModelId": arn("provisioned-model")}, ABSENT, "abcdefghijkl"),
+        ({"provisionedModelId": arn("imported-model")}, INVALID, PATTERN),
+        ({}, ABSENT, "steady", WEST),
+    ),
+    "ListProvisionedModelThroughputs": (
+        *PAGED,
+        ({"statusEquals": "Active"}, INVALID, "enum value set"),
+        ({"modelArnEquals": "triage-model"}, INVALID, ""),
+    ),
+    "UpdateProvisionedModelThroughput": (
+        ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
+        ({"desiredProvisionedModelName": "two--hyphens"}, INVALID, PATTERN),
+        ({"desiredProvisionedModelName": "other"}, INVALID, "already in use"),
+        ({"desiredModelId": "nothing"}, INVALID, "cannot take the place of"),
+        ({"desiredModelId": "amazon.nova-lite-v1:0:300k"}, INVALID, "cannot take the place of"),
+        ({"provisionedModelId": "other", "desiredModelId": "{model}"}, INVALID, "it is a base model"),
+        ({}, ABSENT, "steady", WEST),
+    ),
+    "DeleteProvisionedModelThroughput": (
+        ({"provisionedModelId": "nothing"}, ABSENT, "nothing"),
+        ({"provisionedModelId": arn("custom-model-deployment")}, INVALID, PATTERN),
+        ({}, CONFLICT, "before its commitment ends"),
+        ({}, ABSENT, "steady", WEST),
+    ),
+    "CreateModelCopyJob": (
+        ({"sourceModelArn": NO_CUSTOM}, ABSENT, "abcdefghijkl", WEST),
+        ({"sourceModelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{MICRO}"}, ABSENT, "foundation", WEST),
+        ({"sourceModelArn": REMOVED}, INVALID, "must not be null", WEST),
+        ({"sourceModelArn": arn("imported-model")}, INVALID, PATTERN, WEST),
+        ({"targetModelName": "two--hyphens"}, INVALID, PATTERN, WEST),
+        ({"targetModelName": "copied"}, INVALID, "currently in use", WEST),
+        ({"clientRequestToken": "known-token"}, INVALID, "other parameters", WEST),
+        ({"modelKmsKeyId": "alias/nothing"}, INVALID, "KMS key alias/nothing is not valid", WEST),
+        ({"targetModelTags": MANY_TAGS}, TOO_MANY, "50 tags", WEST),
+        ({"sourceModelArn": "{llama}"}, INVALID, r"cannot be copied to ap-south-1 \(supported: eu-central-1", {"region": "ap-south-1"}),
+    ),
+    "GetModelCopyJob": (
+        ({"jobArn": arn("model-copy-job")}, ABSENT, "abcdefghijkl"),
+        ({"jobArn": arn("model-import-job")}, INVALID, PATTERN),
+        ({}, ABSENT, "model-copy-job"),
+    ),
+    "ListModelCopyJobs": (
+        *[row for row in PAGED if "nameContains" not in row[0]],
+        ({"targetModelNameContains": "no spaces"}, INVALID, PATTERN),
+        ({"statusEquals": "Stopped"}, INVALID, "enum value set"),
+        ({"sourceAccountEquals": "me"}, INVALID, PATTERN),
+    ),
+}  # fmt: skip
 
 
 def working(stage):

@@ -27,6 +27,7 @@ QUERIES = [
     LogQuery(where=PROJECT != "triage"),
     LogQuery(where=(PROJECT == "triage") | (Metadata("env") != "dev"), multi_turn=True),
     LogQuery(where=(PROJECT != "other") & (Metadata("env") == "dev"), models=(NOVA,)),
+    LogQuery(where=(PROJECT == "triage") | (Metadata("env") != "dev"), and_where=PROJECT != "other"),
     LogQuery(since=datetime(2026, 11, 1, tzinfo=UTC), until=datetime(2026, 11, 2, tzinfo=UTC)),
     LogQuery(where=PROJECT == "triage", since=datetime(2026, 11, 1, tzinfo=UTC), models=(NOVA,)),
 ]
@@ -165,7 +166,7 @@ def in_full(line, selector):
     return encoded(entry.exchange, answers=query.responses), None
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(lines(), st.sampled_from(QUERIES))
 @example(
     b'{"schemaType":"Another","operation":"Converse","modelId":"acme.own-v1:0","input":{}}',
@@ -189,7 +190,7 @@ def test_a_line_is_read_and_counted_as_if_every_line_were_decoded_in_full(line, 
     assert counted == reason or (reason == "broken-line" and counted == "not-selected")
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(lines(), st.booleans())
 def test_the_fast_way_and_the_careful_way_read_the_same(line, answers):
     fast, careful = decode_line(line, answers=answers), _careful(line, None, answers=answers)
@@ -199,7 +200,7 @@ def test_the_fast_way_and_the_careful_way_read_the_same(line, answers):
     )  # fmt: skip
 
 
-@settings(max_examples=1500)
+@settings(max_examples=600)
 @given(lines())
 def test_what_is_seen_at_either_end_of_a_sound_line_is_its_own(line):
     try:

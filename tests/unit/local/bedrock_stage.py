@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
+import io
 import json
 import shutil
 import tempfile
@@ -52,6 +54,11 @@ class StubTrainer:
             model = _Watched(model)
             model.told = self.when_moved
         return _result(model)
+
+    def learned(self):
+        """The answers in the data that it trained on last."""
+        lines = map(json.loads, self.data.splitlines())
+        return [line["messages"][-1]["content"][0]["text"] for line in lines]
 
 
 class _Watched(type(Path())):
@@ -244,6 +251,7 @@ class Stage:
 
     def empty(self):
         """Forget everything, so that one cloud serves many tests: opening one takes longer than most tests do."""
+        self.cloud.clock.mode = "instant"
         if self.trainer.gate is not None:
             self.trainer.gate.set()
         assert self.cloud.clock.settle(20)
@@ -269,6 +277,13 @@ class Stage:
         assert self.cloud.clock.settle(20)
         return self.job(identifier)
 
+    def failure(self, **changes):
+        """The description of a job that fails."""
+        self.create(**changes)
+        job = self.finish()
+        assert job["status"] == "Failed", job
+        return job
+
     def hold(self):
         """Let the trainer wait until `trainer.gate` is set, or the job is stopped."""
         self.trainer.gate = threading.Event()
@@ -285,6 +300,17 @@ class Stage:
 
     def read(self, key):
         return self.s3.get_object(Bucket="acme", Key=key)["Body"].read()
+
+    def csv_rows(self, suffix):
+        """The rows of the one artefact whose name ends so."""
+        (key,) = [key for key in self.objects("out/") if key.endswith(suffix)]
+        return list(csv.DictReader(io.StringIO(self.read(key).decode())))
+
+
+def phases(job):
+    """The statuses of a customization job's three phases."""
+    details = job["statusDetails"]
+    return tuple(details[f"{name}Details"]["status"] for name in ("validation", "dataProcessing", "training"))
 
 
 @functools.cache

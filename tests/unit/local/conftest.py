@@ -1,17 +1,25 @@
-"""Stand-ins for services, and values made up from botocore's models, for the tests of the gateway and its doors."""
+"""Stand-ins for services, a stage that tests share, and values made up from botocore's models."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import re._constants as sre
 import re._parser as sre_parser
+import runpy
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from bedrock_distill.local.cloud import Cloud
 from bedrock_distill.local.gateway import patterns
+
+_here = Path(__file__).parent
+_open_stage, _open_emr = (
+    runpy.run_path(str(_here / name))["open_stage"] for name in ("bedrock_stage.py", "emr_stage.py")
+)
 
 
 class Fake:
@@ -54,6 +62,20 @@ def open_cloud(request):
     yield make
     for cloud in opened:
         cloud.close()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A stage that the tests of a file share and empty: opening a cloud takes longer than most of them do."""
+    with _open_stage() as stage:
+        yield stage
+
+
+@pytest.fixture
+def open_emr():
+    """Opens clouds for EMR Serverless, each with its client, and closes them after the test."""
+    with contextlib.ExitStack() as opened:
+        yield lambda *args, **options: opened.enter_context(_open_emr(*args, **options))
 
 
 def text_for(pattern, low, high):

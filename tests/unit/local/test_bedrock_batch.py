@@ -17,14 +17,8 @@ from bedrock_distill.train.base import make_base
 from bedrock_distill.train.config import SIZES
 
 _stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage, ACCOUNT, TEACHER = (_stage[name] for name in ("open_stage", "ACCOUNT", "TEACHER"))
+ACCOUNT, TEACHER = _stage["ACCOUNT"], _stage["TEACHER"]
 MICRO = "amazon.nova-micro-v1:0"
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
 
 
 @pytest.fixture

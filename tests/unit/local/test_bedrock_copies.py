@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
-from pathlib import Path
 
 import pytest
 
 from bedrock_distill.local.students import weights_dir
 
-_stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage = _stage["open_stage"]
-
 
 @pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        stage.west = stage.cloud.boto3_session("us-west-2").client("bedrock")
-        yield stage
+def shared(shared):
+    shared.west = shared.cloud.boto3_session("us-west-2").client("bedrock")
+    return shared
 
 
 @pytest.fixture

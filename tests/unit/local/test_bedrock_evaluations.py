@@ -15,18 +15,12 @@ from bedrock_distill.local.teachers import FunctionTeacher
 _folder = Path(__file__).parent
 _stage = runpy.run_path(str(_folder / "bedrock_stage.py"))
 _evaluation = runpy.run_path(str(_folder / "evaluation_stage.py"))
-open_stage, TEACHER, answer = (_stage[name] for name in ("open_stage", "TEACHER", "answer"))
+TEACHER, answer = _stage["TEACHER"], _stage["answer"]
 evaluator, put_dataset, start, evaluate, lines_of, scores_of = (
     _evaluation[name] for name in ("evaluator", "put_dataset", "start", "evaluate", "lines_of", "scores_of")
 )
 JUDGE = "amazon.nova-lite-v1:0"
 JUDGED = {"task": "Generation", "judge": JUDGE}
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
 
 
 @pytest.fixture

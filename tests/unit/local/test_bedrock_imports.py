@@ -17,13 +17,7 @@ from bedrock_distill.local.students import imported_dir
 from bedrock_distill.uris import S3Uri
 
 _stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage, ACCOUNT, model_files = (_stage[name] for name in ("open_stage", "ACCOUNT", "model_files"))
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
+ACCOUNT, model_files = _stage["ACCOUNT"], _stage["model_files"]
 
 
 @pytest.fixture

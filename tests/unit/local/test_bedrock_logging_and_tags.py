@@ -10,14 +10,13 @@ from bedrock_distill.local.services.bedrock.state import logging_configuration
 from bedrock_distill.local.services.bedrock.tags import MAX_TAGS
 
 _stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage, ACCOUNT = _stage["open_stage"], _stage["ACCOUNT"]
+ACCOUNT = _stage["ACCOUNT"]
 
 
 @pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        stage.logs = stage.cloud.boto3_session().client("logs")
-        yield stage
+def shared(shared):
+    shared.logs = shared.cloud.boto3_session().client("logs")
+    return shared
 
 
 @pytest.fixture

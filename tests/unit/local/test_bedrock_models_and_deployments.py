@@ -1,21 +1,9 @@
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
 
 from bedrock_distill.local.services.bedrock.state import deployed_model
 from bedrock_distill.local.students import weights_dir
-
-_stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage = _stage["open_stage"]
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
 
 
 @pytest.fixture

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import pytest
 
 from bedrock_distill.local.services.bedrock.serving import provisioned_model
 
-_stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage = _stage["open_stage"]
 MICRO = "amazon.nova-micro-v1:0:128k"
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ import pytest
 from bedrock_distill.local.services.bedrock.job_access import PROPAGATION_S
 
 _stage = runpy.run_path(str(Path(__file__).parent / "bedrock_stage.py"))
-open_stage, ACCOUNT, TEACHER = _stage["open_stage"], _stage["ACCOUNT"], _stage["TEACHER"]
+ACCOUNT, TEACHER = _stage["ACCOUNT"], _stage["TEACHER"]
 
 S3 = ["s3:GetObject", "s3:ListBucket", "s3:PutObject"]
-
-
-@pytest.fixture(scope="module")
-def shared():
-    with open_stage() as stage:
-        yield stage
 
 
 @pytest.fixture
