@@ -12,6 +12,7 @@
     * ThrottledError
     * QuotaExceededError
     * ModelNotReadyError
+      * ScaledToZeroError               an endpoint without an instance; asking wakes it
     * ConflictError
     * NotRecordedError                  recorded answers hold none to this prompt
   * JobFailedError                      a job or resource ended badly
@@ -42,6 +43,7 @@ __all__ = [
     "OverBudgetError",
     "PlanError",
     "QuotaExceededError",
+    "ScaledToZeroError",
     "ServiceError",
     "SpecError",
     "StalePlanError",
@@ -192,6 +194,10 @@ class QuotaExceededError(ServiceError):
 
 class ModelNotReadyError(ServiceError):
     """The model is being loaded; the same request works a little later."""
+
+
+class ScaledToZeroError(ModelNotReadyError):
+    """The endpoint is scaled to zero; asking wakes it, and the same request works when an instance is there, in minutes."""
 
 
 class ConflictError(ServiceError):

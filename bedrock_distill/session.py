@@ -197,7 +197,13 @@ class Session(EvaluatesOnBedrock):
         handle.wait(timeout_s=timeout_s, on_change=on_change)
         return target_for(self.clients, handle.arn)
 
-    def model(self, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target | Recorded:
+    def model(
+        self,
+        model_id: str,
+        *,
+        on_retry: Callable[[Retry], None] | None = None,
+        wake_timeout_s: float | None = None,
+    ) -> Target | Recorded:
         """Something to talk to.
 
         Args:
@@ -205,6 +211,7 @@ class Session(EvaluatesOnBedrock):
                 model or a SageMaker endpoint; `endpoint/NAME` is short for the last. The ARN of a batch inference job that is
                 over stands for its answers.
             on_retry: Told each time before a request is tried again, such as while the model is being loaded.
+            wake_timeout_s: Seconds to go on trying while an endpoint is woken from zero instances. Default: 900.
 
         Raises:
             NotFoundError: If there is no such imported model, endpoint or job.
@@ -214,7 +221,7 @@ class Session(EvaluatesOnBedrock):
         if Arn.looks_like(model_id) and Arn.parse(model_id).kind == "model-invocation-job":
             return Recorded.from_job(attach_as(BatchJob, model_id, self.clients))
         identifier = callable_id(model_id, self.catalog, self.clients.region)
-        return target_for(self.clients, identifier, on_retry=on_retry)
+        return target_for(self.clients, identifier, on_retry=on_retry, wake_timeout_s=wake_timeout_s)
 
     def async_model(self, endpoint: str) -> AsyncTarget:
         """An asynchronous SageMaker endpoint to talk to, by its name or ARN: answers come later, through S3.

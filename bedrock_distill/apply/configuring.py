@@ -24,17 +24,19 @@ _log = logging.getLogger("bedrock_distill")
 def configure(
     step: Configure, clients: Clients, *, done: Mapping[str, str]
 ) -> tuple[Literal["made", "found"], str]:
-    """Put a step's value unless it is there.
+    """Put a step's value unless it is there, or take it away unless it has gone.
 
     Args:
-        step: What to put.
+        step: What to put or to take away.
         clients: The gate to AWS.
         done: Step id -> what came of it, for the step's links.
 
     Returns:
-        Whether it was put or found, and what later steps use of it (its name, where they use nothing).
+        Whether something was done or all was found so, and what later steps use of it (its name, where they use nothing).
     """
     there = _look(step, clients)
+    if there is None and step.removes:
+        return "found", step.name
     if there is not None and any(holds(there, wanted) for wanted in step.same):
         return "found", str(there.get(step.result) or step.name)
     linked = {member: [_result(source, step, done)] for member, source in step.links.items()}

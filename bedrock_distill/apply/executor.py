@@ -190,7 +190,8 @@ class Executor:
         if plan.blockers and not force:
             reasons = "; ".join(f"{warning.code}: {warning.text}" for warning in plan.blockers)
             raise PlanError(
-                f"The plan {plan.name!r} cannot work: {reasons} (If you know better, apply it with force.)"
+                f"The plan {plan.name!r} cannot work: {reasons} Mend that and plan again; if you know better, apply it with "
+                "force."
             )
 
     def _do(self, step: Step, done: dict[str, str]) -> tuple[Literal["made", "found"], str]:

@@ -12,7 +12,7 @@ from bedrock_distill.apply.evaluating import (
     paired_specs,
     report_of_jobs,
 )
-from bedrock_distill.errors import PlanError
+from bedrock_distill.errors import PlanError, SpecError
 from bedrock_distill.resources import EvaluationJob
 from bedrock_distill.resources.attaching import attach_as
 from bedrock_distill.resources.evaluation_job import evaluation_job_named, evaluation_jobs
@@ -75,9 +75,19 @@ class EvaluatesOnBedrock(ABC):
             data: Held-out prompts.
             name: What the jobs are named after, each with its side.
             **wanted: Other fields of `BedrockEvaluation`, such as `output`, `metrics` and `judge`.
+
+        Raises:
+            SpecError: If a field is wrong, or a side is no id.
         """
         asked = {key: wanted[key] for key in ("limit", "max_tokens", "temperature") if key in wanted}
         models = {"student": student, "teacher": teacher}
+        for side, model in models.items():
+            if not isinstance(model, str):
+                raise SpecError(
+                    f"{side} must be a model's id or ARN, which the service asks by itself, not {model!r}.",
+                    field=side,
+                    value=model,
+                )
         return paired_specs(
             models,
             data,

@@ -82,7 +82,10 @@ class Clients:
             SpecError: If none is configured.
         """
         if not self._region:
-            raise SpecError("No AWS region: give region=…, --region, or set AWS_REGION.", field="region")
+            raise SpecError(
+                "No AWS region: give region=…, --region, or set AWS_DEFAULT_REGION (boto3 does not read AWS_REGION).",
+                field="region",
+            )
         return self._region
 
     @property
@@ -132,16 +135,18 @@ class Clients:
         )
         try:
             return make(service, region_name=region, endpoint_url=self._endpoint_url, config=config)
+        except InvalidRegionError as error:
+            raise SpecError(
+                f"Could not use the region {region!r}: {str(error).rstrip('.')}. Write it as in us-east-1.",
+                field="region",
+                value=region,
+            ) from error
         except ValueError as error:
             # botocore has no error of its own for this, and checks only here.
             raise SpecError(
                 f"Could not use the endpoint {_without_password(self._endpoint_url)!r}: {error}. "
                 "Write it with its scheme, such as http://localhost:4566.",
                 field="endpoint_url",
-            ) from error
-        except InvalidRegionError as error:
-            raise SpecError(
-                f"Could not use the region {region!r}: {error}", field="region", value=region
             ) from error
         except BotoCoreError as error:
             raise translate(error, service=service, operation="request") from error
@@ -293,6 +298,7 @@ _TOKENS = {
     **dict.fromkeys(
         (
             "describe_scalable_targets",
+            "describe_scaling_policies",
             "list_endpoint_configs",
             "list_endpoints",
             "list_inference_components",

@@ -30,6 +30,7 @@ from bedrock_distill.errors import (
     ModelNotReadyError,
     NotFoundError,
     QuotaExceededError,
+    ScaledToZeroError,
     ServiceError,
     SpecError,
     ThrottledError,
@@ -179,6 +180,8 @@ _HINTS: dict[type[ServiceError], str] = {
     QuotaExceededError: "Delete what is no longer needed, or ask for a higher quota in Service Quotas.",
     ModelNotReadyError: "The model is being loaded: it is unloaded when nobody asks for a while. Loading goes on, "
     "and the same request works within minutes.",
+    ScaledToZeroError: "The endpoint is scaled to zero, and asking wakes it if its scaling was set up for that: the same request "
+    "works when an instance is there, which takes minutes. For how long it is tried again is wake_timeout_s (--wake-timeout).",
 }
 
 _BUSY = frozenset({429, 503})
@@ -213,11 +216,13 @@ def translate(error: Exception, *, service: str, operation: str, subject: str = 
         )
     if isinstance(error, NoRegionError):
         return SpecError(
-            f"{doing} was not sent: no region. Give one (region=…, --region, or AWS_REGION).", field="region"
+            f"{doing} was not sent: no region. Give one (region=…, --region, or AWS_DEFAULT_REGION).",
+            field="region",
         )
     reachable = isinstance(error, (HTTPClientError, BotoConnectionError))
     return ServiceError(
-        f"{doing} got no answer: {error}" + (" Check the network and the endpoint." if reachable else ""),
+        f"{doing} got no answer: {error}"
+        + (" Check the network, the region and the endpoint." if reachable else ""),
         service=service,
         operation=operation,
         code=type(error).__name__,
@@ -238,7 +243,7 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
     request_id = metadata.get("RequestId")
     said = details.get("Message") or details.get("message") or "no message"
     if _NO_CAPACITY in said:
-        cls = ModelNotReadyError
+        cls = ScaledToZeroError
     where = f" (request {request_id})" if request_id else ""
     hint = _RENEW if code in _BAD_CREDENTIALS else _HINTS.get(cls, "")
     if cls is AccessDeniedError and code not in _BAD_CREDENTIALS and service.startswith("bedrock"):
@@ -254,7 +259,7 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
         status=status,
         request_id=request_id,
         retryable=code in RETRYABLE
-        or cls is ModelNotReadyError
+        or issubclass(cls, ModelNotReadyError)
         or response.get("OriginalStatusCode") in _BUSY
         or (code not in CODES and status in _SERVER_FAULTS),
     )

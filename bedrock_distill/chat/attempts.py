@@ -11,7 +11,13 @@ import msgspec
 
 from bedrock_distill.chat.outcomes import add_usage
 from bedrock_distill.chat.reply import Usage
-from bedrock_distill.errors import ModelNotReadyError, QuotaExceededError, ServiceError, ThrottledError
+from bedrock_distill.errors import (
+    ModelNotReadyError,
+    QuotaExceededError,
+    ServiceError,
+    SpecError,
+    ThrottledError,
+)
 from bedrock_distill.records.schema import Record, TextBlock
 from bedrock_distill.risk import as_scored, score_names
 
@@ -122,8 +128,18 @@ def within(ask: Callable[[], Attempt], deadline_s: float, clock: Clock) -> Attem
 
 
 def record_of(prompt: Prompt, system: str | None) -> Record:
-    """The prompt with its system prompt, as scores and journals see it."""
-    record = prompt.prompt if isinstance(prompt, Record) else Record.of(prompt)
+    """The prompt with its system prompt, as scores and journals see it.
+
+    Raises:
+        SpecError: If it is messages that end with the beginning of an answer.
+    """
+    record = prompt if isinstance(prompt, Record) else Record.of(prompt)
+    if record is not prompt and record.completion is not None:
+        raise SpecError(
+            "A cascade cannot go on with an answer that has been begun: the last message must be the user's.",
+            field="prompt",
+        )
+    record = record.prompt
     if system is None:
         return record
     return msgspec.structs.replace(record, system=(TextBlock(system),) if system else None)

@@ -53,7 +53,7 @@ class Cascade:
         alarm: Told every score; see `from_policy`.
         loss_alarm: Told every loss that `observe_loss` reports.
         on_drift: What an alarm that went off means: `warn` logs it once, `teacher` also asks nobody but the teacher then.
-        journal: A file that each answer is added to, as a line of JSON.
+        journal: A file that each answer is added to, as a line of JSON. Where that fails it is logged, and the answer given.
         journal_texts: Whether the journal keeps the prompts and answers, too: they may hold personal data.
         name: What reports and messages call it.
         clock: Time for the deadline, latencies and the journal. Default: the machine's.
@@ -76,7 +76,7 @@ class Cascade:
         name: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        _check(threshold, deadline_s, pause_s, on_drift)
+        _check(threshold, deadline_s, pause_s, on_drift, journal)
         self._student = _impatient(student)
         self._teacher = teacher
         self._score = score
@@ -220,6 +220,7 @@ class Cascade:
             clock=self._clock,
             started_s=started_s,
             on_end=partial(self._tell, record=record),
+            note=_why_asked(attempt),
         )
 
     def _try_student(self, record: Record, options: dict[str, Any]) -> Attempt:
@@ -250,8 +251,7 @@ class Cascade:
         try:
             return ask(record, **options)
         except Exception as error:
-            why = f"{attempt.reason}: {attempt.error}" if attempt.error else attempt.reason
-            error.add_note(f"The teacher was asked because the student was not used ({why}).")
+            error.add_note(_why_asked(attempt))
             raise
 
     def _reply(
@@ -283,10 +283,17 @@ class Cascade:
         """Count an answer, and write it down if asked to."""
         with self._lock:
             self._counts = self._counts.plus(reply)
-            if self._journal is not None:
-                line = journal_line(reply, record, self._clock.now(), texts=self._journal_texts)
+            if self._journal is None:
+                return
+            line = journal_line(reply, record, self._clock.now(), texts=self._journal_texts)
+            try:
                 with self._journal.open("ab") as file:
                     file.write(msgspec.json.encode(line) + b"\n")
+            except (
+                OSError,
+                UnicodeEncodeError,
+            ) as error:  # a full disk, or half a character; the answer is paid for
+                _log.error("%s: an answer is not in the journal %s: %s", self.name, self._journal, error)
 
     def _warn_of_drift(self) -> None:
         with self._lock:
@@ -300,16 +307,39 @@ class Cascade:
             )
 
 
-def _check(threshold: float | None, deadline_s: float | None, pause_s: float, on_drift: str) -> None:
+def _check(
+    threshold: float | None,
+    deadline_s: float | None,
+    pause_s: float,
+    on_drift: str,
+    journal: str | os.PathLike[str] | None,
+) -> None:
+    place = None if journal is None else Path(journal)
     rules = (
         ("threshold", threshold, threshold is None or 0 <= threshold <= 1, "from 0 to 1, or None for never"),
-        ("deadline_s", deadline_s, deadline_s is None or deadline_s > 0, "above 0 seconds"),
+        (
+            "deadline_s",
+            deadline_s,
+            deadline_s is None or 0 < deadline_s <= threading.TIMEOUT_MAX,
+            "above 0 seconds, and no more than a machine can wait; None waits for ever",
+        ),
+        (
+            "journal",
+            journal,
+            place is None or (place.parent.is_dir() and not place.is_dir()),
+            "a file in a folder that is there",
+        ),
         ("pause_s", pause_s, pause_s >= 0, "0 seconds or more"),
         ("on_drift", on_drift, on_drift in ("warn", "teacher"), "'warn' or 'teacher'"),
     )
     for field, value, holds, rule in rules:
         if not holds:
             raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
+
+
+def _why_asked(attempt: Attempt) -> str:
+    why = f"{attempt.reason}: {attempt.error}" if attempt.error else attempt.reason
+    return f"The teacher was asked because the student was not used ({why})."
 
 
 def _impatient(student: Chatting) -> Chatting:

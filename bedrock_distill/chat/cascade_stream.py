@@ -25,6 +25,7 @@ class CascadeStream:
         clock: Time for latencies.
         started_s: What the clock said when the request was sent.
         on_end: Told the reply once, when the stream is closed.
+        note: Added to the teacher's error, if its stream breaks.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class CascadeStream:
         clock: Clock,
         started_s: float,
         on_end: Callable[[CascadeReply], None],
+        note: str,
     ) -> None:
         self._stream = stream
         self._answer = answer
@@ -43,6 +45,7 @@ class CascadeStream:
         self._clock = clock
         self._started_s = started_s
         self._on_end = on_end
+        self._note = note
         self._first_token_s: float | None = None
         self._final: CascadeReply | None = None
 
@@ -60,6 +63,9 @@ class CascadeStream:
                 if self._first_token_s is None:
                     self._first_token_s = self._clock.monotonic() - self._started_s
                 yield piece
+        except Exception as error:
+            error.add_note(self._note)
+            raise
         finally:
             self.close()
 

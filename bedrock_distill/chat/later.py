@@ -178,4 +178,5 @@ class PendingReply:
             latency_s=self.clients.clock.monotonic() - self.started_s,
             model_id=self.model_id,
             request_id=self.request_id,
+            logprobs=assembly.logprobs,
         )

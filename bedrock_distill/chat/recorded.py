@@ -58,6 +58,9 @@ class Recorded:
         model_id: What tells these answers from all others, such as the ARN of the job that gave them.
         name: What reports and messages call them. Default: the model id.
         of_model: Id of the model that gave them, to price their tokens by, or an empty string.
+
+    Raises:
+        SpecError: If an answer is neither a text nor a reply nor a failure.
     """
 
     recorded = True
@@ -78,6 +81,13 @@ class Recorded:
         for prompt, answer in answers.items() if isinstance(answers, Mapping) else answers:
             record = prompt.prompt if isinstance(prompt, Record) else Record.of(prompt)
             key = _key(record.system or (), record.messages)
+            if not isinstance(answer, (str, ChatReply, RecordedFailure)):
+                raise SpecError(
+                    f"The answer to {_shown(key)} is a {type(answer).__name__}, neither a text nor a reply: leave the prompt out "
+                    "where there is none.",
+                    field="answers",
+                    value=answer,
+                )
             if isinstance(self._found.get(key), ChatReply):
                 continue
             self._found[key] = (

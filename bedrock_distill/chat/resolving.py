@@ -48,7 +48,13 @@ _MOUNTED = "/opt/ml/model"
 """What vLLM calls a model that was given no name: the path it was loaded from."""
 
 
-def target_for(clients: Clients, model_id: str, *, on_retry: Callable[[Retry], None] | None = None) -> Target:
+def target_for(
+    clients: Clients,
+    model_id: str,
+    *,
+    on_retry: Callable[[Retry], None] | None = None,
+    wake_timeout_s: float | None = None,
+) -> Target:
     """Something to talk to.
 
     Args:
@@ -56,6 +62,7 @@ def target_for(clients: Clients, model_id: str, *, on_retry: Callable[[Retry], N
         model_id: A model id, an inference profile, or the ARN of a deployment, a provisioned throughput, an imported model or
             a SageMaker endpoint; `endpoint/NAME` is short for the last.
         on_retry: Told each time before a request is tried again, such as while the model is being loaded.
+        wake_timeout_s: Seconds to go on trying while an endpoint is woken from zero instances. Default: 900.
 
     Raises:
         SpecError: If it is an endpoint of another region, or one whose container speaks no known schema.
@@ -69,7 +76,7 @@ def target_for(clients: Clients, model_id: str, *, on_retry: Callable[[Retry], N
     elif Arn.looks_like(model_id) and Arn.parse(model_id).service == "sagemaker":
         endpoint = attach_as(LiveEndpoint, model_id, clients)
         name, dialect = endpoint.name, _hosted(clients, endpoint)
-    return Target(clients, name, dialect=dialect, on_retry=on_retry)
+    return Target(clients, name, dialect=dialect, on_retry=on_retry, wake_timeout_s=wake_timeout_s)
 
 
 def async_target_for(clients: Clients, endpoint: LiveEndpoint) -> AsyncTarget:

@@ -247,7 +247,10 @@ def _agreement(text: str, student: Samplable) -> Agreement:
 
 
 def _labels(text: str) -> IsLabel:
-    return IsLabel(frozenset(json.loads(text) if text.startswith("[") else text.split(",")))
+    labels = json.loads(text) if text.startswith("[") else [label.strip() for label in text.split(",")]
+    if not labels or not all(isinstance(label, str) and label for label in labels):
+        raise ValueError("labels are texts, and none is empty")
+    return IsLabel(frozenset(labels))
 
 
 _BUILDERS: Mapping[str, Callable[[str, Samplable], Score]] = {

@@ -52,6 +52,7 @@ class Target:
         name: What reports and messages call it. Default: the model id.
         dialect: How it is asked; see `endpoint_dialect` and `imported_dialect`. Default: Converse.
         on_retry: Told each time before a request is tried again, such as while the model is being loaded.
+        wake_timeout_s: Seconds to go on trying while an endpoint is woken from zero instances. Default: 900.
         timer: A monotonic clock in seconds, for latencies. These are measured, not waited for, so that the default is the
             machine's own even where waiting is simulated.
     """
@@ -64,11 +65,13 @@ class Target:
         name: str | None = None,
         dialect: Dialect | None = None,
         on_retry: Callable[[Retry], None] | None = None,
+        wake_timeout_s: float | None = None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clients = clients
         self._timer = timer
         self._on_retry = on_retry
+        self._wake_timeout_s = wake_timeout_s
         self.dialect: Dialect = dialect or Converse()
         self.model_id = model_id
         self.name = name or model_id
@@ -212,9 +215,11 @@ class Target:
         )
 
     def _retry(self) -> dict[str, Any]:
-        """The gate's own patience, unless someone wants to be told of it."""
-        if self._on_retry is None:
+        """The gate's own patience, unless someone wants another, or to be told of it."""
+        wanted = {"on_retry": self._on_retry, "wake_timeout_s": self._wake_timeout_s}
+        given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+        if not given:
             return {}
         from bedrock_distill.aws.retry import RetryPolicy  # noqa: PLC0415 - loads tenacity, as the gate does
 
-        return {"retry": RetryPolicy(on_retry=self._on_retry)}
+        return {"retry": RetryPolicy(**given)}

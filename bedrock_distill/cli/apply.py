@@ -138,7 +138,9 @@ def check(plan: Plan, *, force: bool, forced_by: str = "give --force") -> None:
 
     if plan.blockers and not force:
         reasons = "".join(f"\n  {warning.code}: {warning.text}" for warning in plan.blockers)
-        raise PlanError(f"The plan {plan.name!r} cannot work:{reasons}\nIf you know better, {forced_by}.")
+        raise PlanError(
+            f"The plan {plan.name!r} cannot work:{reasons}\nMend that and plan again; if you know better, {forced_by}."
+        )
 
 
 def consent(settings: Settings, plan: Plan, *, given: bool) -> None:

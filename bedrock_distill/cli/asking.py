@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -46,9 +47,12 @@ def _temperature(_: click.Context, __: click.Parameter, value: str) -> float | N
     if value.lower() == "none":
         return None
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is neither a number nor `none`.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.BadParameter(f"{value!r} is neither a number nor `none`.")
+    return number
 
 
 def token_prices(session: Session, models: Mapping[str, str]) -> dict[str, TokenPrice]:

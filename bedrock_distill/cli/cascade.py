@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,9 @@ _METRICS = ("exact_match", "normalised_match", "json_equal", "json_fields")
 
 _BUILT = ("labels", "regex", "schema", "agreement", "logprobs")
 """Scores that are made from their names; the same holds for them."""
+
+_NEEDED = {"labels": "labels:A,B", "regex": "regex:PATTERN", "schema": "schema:FILE"}
+"""Those that nothing can be made of alone, and how they are written."""
 
 
 @click.group("cascade", short_help="Find from which score on a student may answer without its teacher.")
@@ -91,6 +95,8 @@ def calibrate_command(
     """
     from bedrock_distill.evaluation.calibrating import calibrate
 
+    if out and not Path(out).parent.is_dir():  # told now, and not after every call is paid
+        raise click.BadParameter(f"there is no folder {str(Path(out).parent)!r}.", param_hint="--out")
     session = settings.session()
     asked, answering = session.model(student), session.model(teacher)
     score = _score(scores, asked)
@@ -123,9 +129,18 @@ def _score(names: tuple[str, ...], student: Target | Recorded) -> Score:
 def _with_schema(name: str) -> str:
     """A schema is named by its file, and kept in the policy as it is."""
     kind, _, text = name.partition(":")
+    if kind in _NEEDED and not text:
+        raise click.UsageError(f"--score {name!r} says no more than its kind: write {_NEEDED[kind]}.")
     if kind != "schema" or text.startswith("{"):
         return name
-    return f"schema:{Path(text).read_text('utf-8')}"
+    try:
+        schema = Path(text).read_text("utf-8")
+        json.loads(schema)
+    except OSError as error:
+        raise click.UsageError(f"--score {name!r}: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise click.UsageError(f"--score {name!r}: the file is not JSON: {error}.") from error
+    return f"schema:{schema}"
 
 
 def _function(name: str) -> Score:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from bedrock_distill.cli.common import Settings, common_options, pairs
+from bedrock_distill.cli.common import Settings, common_options, duration, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,13 @@ class _Options(TypedDict):
     metavar="KEY=VALUE",
     help="Kept with the call in the invocation log. May be repeated.",
 )
+@click.option(
+    "--wake-timeout",
+    type=duration,
+    default="15m",
+    show_default=True,
+    help="Try again for this long while an endpoint is woken from zero instances.",
+)
 @common_options
 def command(
     settings: Settings,
@@ -70,15 +77,16 @@ def command(
     top_p: float | None,
     stop: tuple[str, ...],
     metadata: dict[str, str],
+    wake_timeout: float,
 ) -> None:
     """Send one prompt to a model or deployment and print the answer.
 
     MODEL is a model id, an inference profile, or the ARN of a deployment, an imported or a provisioned model or a
     SageMaker endpoint; endpoint/NAME is short for the last. The ARN of a batch inference job stands for its answers. PROMPT is read from standard input where it is not given.
-    Where the model must be loaded first, that is said on stderr and waited for.
+    Where the model must be loaded first, or an endpoint be woken from zero instances, that is said on stderr and waited for.
     """
     text = _read_prompt() if prompt is None else prompt
-    target = settings.session().model(model, on_retry=_tell_of_loading(settings))
+    target = settings.session().model(model, on_retry=_tell_of_loading(settings), wake_timeout_s=wake_timeout)
     options = _Options(
         system=system,
         max_tokens=max_tokens,
@@ -101,7 +109,12 @@ def _tell_of_loading(settings: Settings) -> Callable[[Retry], None] | None:
     from bedrock_distill.errors import ModelNotReadyError
 
     def tell(retry: Retry) -> None:
-        if isinstance(retry.error, ModelNotReadyError):
+        if retry.wait_at_most_s is not None:
+            settings.note(
+                f"The endpoint is scaled to zero and is being woken, which takes minutes; trying again in {retry.wait_s:.0f} s "
+                f"({retry.waited_s:.0f} s of at most {retry.wait_at_most_s:.0f})."
+            )
+        elif isinstance(retry.error, ModelNotReadyError):
             settings.note(
                 f"The model is being loaded, which takes a minute or more; trying again in {retry.wait_s:.0f} s "
                 f"(try {retry.tries + 1} of {retry.of})."

@@ -9,7 +9,7 @@ import click
 from bedrock_distill.cli.common import Settings, common_options, duration, lines_of, table
 from bedrock_distill.cli.endpoints_create import create
 from bedrock_distill.cli.endpoints_size import size
-from bedrock_distill.cli.waiting import wait_and_emit
+from bedrock_distill.cli.waiting import emit_unfinished, wait_and_emit
 
 __all__ = ["command"]
 
@@ -94,13 +94,20 @@ def logs(settings: Settings, endpoint: str, limit: int) -> None:
 @click.option(
     "--timeout", type=duration, default="30m", show_default=True, help="Wait this long at most for each part."
 )
+@click.option(
+    "--unused",
+    is_flag=True,
+    help="Delete only configurations and models that updates have left, and leave what serves.",
+)
 @common_options
-def delete(settings: Settings, endpoint: str, timeout: float) -> None:
+def delete(settings: Settings, endpoint: str, timeout: float, unused: bool) -> None:
     """Delete an endpoint with all that was made for it, by name or ARN, and end its bill.
 
     Scaling, alarms, components, configurations and models go with it; the staged files and the role stay, for the next
-    endpoint. Parts that an interrupted deletion has left over go, too. Where there is none, nothing happens.
+    endpoint, and so do policies and alarms that others have made. Parts that an interrupted deletion has left over go, too.
+    Where there is none, nothing happens. Exit code 4 if a part is still going after --timeout: delete again then.
     """
+    from bedrock_distill.errors import ServiceError, WaitTimeoutError
     from bedrock_distill.resources import LiveEndpoint
     from bedrock_distill.resources.endpoint import endpoint_arn
     from bedrock_distill.uris import Arn
@@ -111,7 +118,20 @@ def delete(settings: Settings, endpoint: str, timeout: float) -> None:
     else:
         # Not looked up: what it has left behind may be there when the endpoint itself is gone.
         handle = LiveEndpoint(session.clients, endpoint_arn(endpoint, session.clients))
-    removed = handle.delete(timeout_s=timeout)
+    if unused:
+        left = handle.delete_unused()
+        if not left:
+            settings.note("Everything that was made for it is used: nothing was deleted.")
+        settings.emit(
+            {"deleted": None, "parts": left}, lambda: "\n".join(f"Deleted the {part}" for part in left)
+        )
+        return
+    parts: dict[str, str] = {}
+    try:
+        removed = handle.delete(timeout_s=timeout, on_change=parts.__setitem__)
+    except (ServiceError, WaitTimeoutError):
+        emit_unfinished(settings, parts)
+        raise
     if not removed:
         settings.note(f"There is no endpoint {endpoint}: nothing was deleted.")
     settings.emit(

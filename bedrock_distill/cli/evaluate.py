@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from bedrock_distill.cli.evaluate_bedrock import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from bedrock_distill.chat import Recorded, Target
     from bedrock_distill.evaluation import AnswerCache, Judge, Report, Verdict
@@ -45,6 +45,15 @@ _GATES = ("min_retention", "min_slice_retention", "max_cost_ratio", "min_gain")
 
 _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 """Options that are the gate's, not the measurement's."""
+
+
+def _no_percents(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    """Refuse 90 for 90 %, which no student can reach and every price keeps below."""
+    if value is not None and value >= 10:
+        raise click.BadParameter(
+            f"{value:g} is {value:g} times the teacher's: write {value / 100:g} for {value:g} %."
+        )
+    return value
 
 
 @click.command("evaluate")
@@ -80,6 +89,7 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 @click.option(
     "--min-retention",
     type=click.FloatRange(0, min_open=True),
+    callback=_no_percents,
     metavar="X",
     help="Fail unless retention is at least this, such as 0.9.",
 )
@@ -100,6 +110,7 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 @click.option(
     "--max-cost-ratio",
     type=click.FloatRange(0, min_open=True),
+    callback=_no_percents,
     metavar="X",
     help="Fail unless an answer of the student costs at most so many of the teacher's; an unknown price fails.",
 )
@@ -120,6 +131,7 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 @click.option(
     "--min-slice-retention",
     type=click.FloatRange(0, min_open=True),
+    callback=_no_percents,
     metavar="X",
     help="Fail if any slice is shown to keep less than this, or is too small to tell. Alpha is shared by all slices.",
 )
@@ -201,10 +213,23 @@ def command(
     """
     criteria = {name: options.pop(name) for name in _CRITERIA}
     gated = any(criteria[name] is not None for name in _GATES)
-    _check(criteria, options["slices"], junit=junit, gated=gated)
+    for name in ("student", "teacher", "base", "judge"):
+        if options[name] == "":
+            raise click.UsageError(
+                f"--{name} is empty, as a variable is that nobody has set: give an id or ARN."
+            )
     check_runner(options)
+    bedrock = options["runner"] == "bedrock"
+    _check(criteria, options["slices"], options["base"], junit=junit, gated=gated, bedrock=bedrock)
     if options["rubric"] and not options["judge"]:
         raise click.UsageError("--rubric is what a judge goes by: give --judge as well.")
+    # Where nothing can be written, that must show before answers are paid for.
+    for place in (
+        Path(folder) if folder else None,
+        *(Path(each).parent for each in (junit, markdown) if each),
+    ):
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
     if options["runner"] == "bedrock":
         report = evaluate_on_bedrock(settings, options)
     else:
@@ -242,14 +267,14 @@ def _ask(
 
     session = settings.session()
     # Each is looked up once: an endpoint's container, say, takes several requests.
-    targets = {each: session.model(each) for each in (student, teacher, base, judge) if each}
-    with ExitStack() as held, ExitStack() as displays:
+    targets = {each: session.model(each) for each in (student, teacher, base, judge) if each is not None}
+    with ExitStack() as held, ExitStack() as displays, _kept(settings, cache):
         return evaluate(
             targets[student],
             targets[teacher],
             data,
-            base=targets[base] if base else None,
-            metrics=[_judge(targets[judge], rubric), *metrics] if judge else metrics or None,
+            base=None if base is None else targets[base],
+            metrics=metrics or None if judge is None else [_judge(targets[judge], rubric), *metrics],
             slices=slices or None,
             cache=held.enter_context(_cache(session, cache)) if cache else None,
             prices=target_prices(session, targets),
@@ -258,25 +283,64 @@ def _ask(
         )
 
 
-def _check(criteria: dict[str, Any], slices: tuple[str, ...], *, junit: str | None, gated: bool) -> None:
-    """Refuse options that say nothing together."""
+@contextmanager
+def _kept(settings: Settings, cache: str | None) -> Iterator[None]:
+    """Where somebody interrupts, say what became of the answers that were paid for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        settings.note(
+            f"The answers so far are kept in {cache}: the same command goes on from there."
+            if cache
+            else "The answers so far are lost. With --cache DIR they are kept, and the same command goes on."
+        )
+        raise
+
+
+def _check(
+    criteria: dict[str, Any],
+    slices: tuple[str, ...],
+    base: str | None,
+    *,
+    junit: str | None,
+    gated: bool,
+    bedrock: bool,
+) -> None:
+    """Refuse options that say nothing together, and numbers that make no sense, before anything is paid for."""
     floor = criteria["min_slice_retention"]
     wrong = {
         "--min-slice-retention needs --slice: say by what to slice.": floor is not None and not slices,
         "--every-slice-shown needs --min-slice-retention: say what to keep.": criteria["every_slice_shown"]
         and floor is None,
-        "--junit writes the gate's criteria: give --min-retention, --min-slice-retention or --max-cost-ratio.": junit
+        "--junit writes the gate's criteria: give --min-retention, --min-slice-retention, --max-cost-ratio or --min-gain.": junit
         and not gated,
+        "--min-gain needs --base: say what to gain on.": criteria["min_gain"] is not None and not base,
+        "--max-cost-ratio cannot be met with --runner bedrock: evaluation jobs tell no tokens.": bedrock
+        and criteria["max_cost_ratio"] is not None,
     }
     for message, holds in wrong.items():
         if holds:
             raise click.UsageError(message)
+    if gated:
+        from bedrock_distill.evaluation.verdict import check_criteria
+
+        check_criteria(**criteria)
 
 
 def _judge(target: Target | Recorded, rubric: str | None) -> Judge:
     from bedrock_distill.evaluation import Judge
 
-    return Judge(target=target, rubric=Path(rubric).read_text("utf-8")) if rubric else Judge(target=target)
+    return Judge(target=target, rubric=_text_in(rubric)) if rubric else Judge(target=target)
+
+
+def _text_in(path: str) -> str:
+    try:
+        text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(f"{path} is no text in UTF-8: {error}.", param_hint="--rubric") from error
+    if not text.strip():
+        raise click.BadParameter(f"{path} is empty: say what counts.", param_hint="--rubric")
+    return text
 
 
 def _cache(session: Session, folder: str) -> AnswerCache:
@@ -287,10 +351,8 @@ def _cache(session: Session, folder: str) -> AnswerCache:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a file, and the folders that it lies in."""
-    place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text, encoding="utf-8", errors="replace")
+    # Half a surrogate pair, which an answer may hold, cannot be written: a question mark stands for it.
+    Path(path).write_text(text, encoding="utf-8", errors="replace")
 
 
 def _text(report: Report, verdict: Verdict | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bedrock_distill.cli.common import Settings, common_options, duration, table
-from bedrock_distill.cli.waiting import wait_and_emit
+from bedrock_distill.cli.waiting import emit_unfinished, wait_and_emit
 
 if TYPE_CHECKING:
     from bedrock_distill.resources import HarvestStatus
@@ -85,8 +85,11 @@ def applications(settings: Settings) -> None:
 @click.option("--timeout", type=duration, default="15m", show_default=True, help="Wait this long at most.")
 @common_options
 def delete(settings: Settings, application: str, timeout: float) -> None:
-    """Stop and delete an application, by its ARN; results in S3 stay. Where there is none, nothing happens."""
-    from bedrock_distill.errors import SpecError
+    """Stop and delete an application, by its ARN; results in S3 stay. Where there is none, nothing happens.
+
+    Exit code 4 if it has not stopped after --timeout: delete again then.
+    """
+    from bedrock_distill.errors import SpecError, WaitTimeoutError
     from bedrock_distill.resources import HarvestApplication
 
     handle = settings.session().attach(application)
@@ -94,7 +97,11 @@ def delete(settings: Settings, application: str, timeout: float) -> None:
         raise SpecError(
             f"{application!r} is not the ARN of an EMR Serverless application.", field="application"
         )
-    handle.delete(timeout_s=timeout)
+    try:
+        handle.delete(timeout_s=timeout)
+    except WaitTimeoutError as error:
+        emit_unfinished(settings, {f"application {handle.arn}": error.status})
+        raise
     settings.emit({"deleted": handle.arn}, f"Deleted {handle.arn}")
 
 

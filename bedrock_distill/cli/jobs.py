@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,8 @@ from bedrock_distill.cli.common import Settings, common_options, duration, table
 from bedrock_distill.cli.waiting import wait_and_emit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bedrock_distill.resources import JobStatus
 
 __all__ = ["command"]
@@ -42,8 +45,9 @@ def show(settings: Settings, job: str, artifacts: bool) -> None:
     """Show one job, by name or ARN."""
     from bedrock_distill.resources import JobStatus
 
-    handle = settings.session().job(job)
-    description = handle.describe()
+    with _known():
+        handle = settings.session().job(job)
+        description = handle.describe()
     state = JobStatus.of(description)
     if artifacts:
         description["artifacts"] = [str(uri) for uri in handle.artifacts()]
@@ -58,8 +62,9 @@ def show(settings: Settings, job: str, artifacts: bool) -> None:
 @common_options
 def wait(settings: Settings, job: str, timeout: float | None) -> None:
     """Wait until a job has completed; exit code 1 if it failed, 4 if it is still running after --timeout."""
-    handle = settings.session().job(job)
-    wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
+    with _known():
+        handle = settings.session().job(job)
+        wait_and_emit(settings, handle, timeout_s=timeout, text=lambda document: str(document["model_arn"]))
 
 
 @command.command("stop")
@@ -67,10 +72,24 @@ def wait(settings: Settings, job: str, timeout: float | None) -> None:
 @common_options
 def stop(settings: Settings, job: str) -> None:
     """Ask a job to stop; what was trained so far is billed."""
-    handle = settings.session().job(job)
-    handle.stop()
+    with _known():
+        handle = settings.session().job(job)
+        handle.stop()
     status = handle.status().status
     settings.emit({"arn": handle.arn, "status": status}, f"{handle.arn}\n{status}")
+
+
+@contextmanager
+def _known() -> Iterator[None]:
+    """Where there is no such job, say how to find its name: it is not the spec's."""
+    from bedrock_distill.errors import NotFoundError
+
+    try:
+        yield
+    except NotFoundError as error:
+        raise error.advised(
+            "A job's name is its spec's with a part of the plan's fingerprint: see `bedrock-distill jobs list`."
+        ) from error
 
 
 def _text(state: JobStatus, description: dict[str, Any]) -> str:

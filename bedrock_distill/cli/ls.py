@@ -27,5 +27,7 @@ def command(settings: Settings, everything: bool) -> None:
     ]
     settings.emit(
         [item.to_dict() for item in items],
-        lambda: table(rows, ("kind", "name", "status", "billed by", "made from")),
+        lambda: table(rows, ("kind", "name", "status", "billed by", "made from")) if rows else "(nothing)",
     )
+    if not items and not everything:
+        settings.note("Nothing here was made with this package; --all lists the rest, too.")

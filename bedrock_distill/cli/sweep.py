@@ -27,7 +27,7 @@ def command(settings: Settings, name: str, keep_models: bool, dry_run: bool, yes
     # SageMaker writes names in lower case, with '-' for '_'; a spec's name may be written otherwise.
     names = {name, name.replace("_", "-").lower()}
     found = [item for item in inventory(settings.session().clients) if item.made_by in names]
-    items = [item for item in found if not (keep_models and item.kind.endswith("model"))]
+    items = [item for item in found if not (keep_models and item.kind in ("custom model", "imported model"))]
     if not items:
         settings.note(f"Nothing that is there was made from specs named {name}: see `bedrock-distill ls`.")
     if dry_run or not items:

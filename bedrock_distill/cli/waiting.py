@@ -1,4 +1,4 @@
-"""Waiting for a job or for what serves, the same in every command: progress on stderr, one document at the end."""
+"""Waiting for a job, for what serves, or until it has gone, the same in every command: progress on stderr, one document at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bedrock_distill.cli.common import Settings
 
-__all__ = ["Waitable", "narrate_state", "wait_and_emit"]
+__all__ = ["Waitable", "emit_unfinished", "narrate_state", "wait_and_emit"]
 
 
 class Waitable(Protocol):
@@ -68,6 +68,20 @@ def _model(handle: Any, state: Any) -> dict[str, str | None]:
     if isinstance(handle, BatchJob | EvaluationJob | HarvestRun | LiveEndpoint | Provisioned):
         return {}
     return {"model_arn": getattr(state, "model_arn", None)}
+
+
+def emit_unfinished(settings: Settings, parts: Mapping[str, str]) -> None:
+    """Print how far a deletion came that did not come to its end: one document, as where it does.
+
+    Args:
+        settings: How to print.
+        parts: Each part, in words -> its last status, `Deleted` where it has gone.
+    """
+    deleted = [part for part, status in parts.items() if status == "Deleted"]
+    going = {part: status for part, status in parts.items() if status != "Deleted"}
+    lines = [f"Deleted the {part}" for part in deleted]
+    lines += [f"Still {status}: the {part}" for part, status in going.items()]
+    settings.emit({"deleted": None, "parts": deleted, "going": going}, "\n".join(lines))
 
 
 def narrate_state(state: Any) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bedrock_distill.records.schema import Record
 
 __all__ = ["Answer", "Answers", "Ask", "ChatTarget", "Reply", "Tokens"]
+
+
+_MOST_CHARS: Final = 300
+"""Of an error's message in a report."""
 
 
 class Tokens(Protocol):
@@ -94,6 +99,11 @@ class Answer:
         """Whether the call failed."""
         return self.text is None
 
+    @property
+    def counted(self) -> bool:
+        """Whether somebody counted its tokens: an answer without any was recorded without them, and cost something."""
+        return self.input_tokens + self.output_tokens > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
@@ -118,6 +128,12 @@ class Answers:
     def failures(self) -> Counter[str]:
         """How many calls failed, by error code."""
         return Counter(answer.error_code for answer in self.answers if answer.failed)
+
+    @property
+    def first_error(self) -> str:
+        """What the first call that failed said, in a line that is not too long; an empty string where none failed."""
+        errors = (answer.error for answer in self.answers if answer.failed)
+        return textwrap.shorten(next(errors, ""), _MOST_CHARS, placeholder=" …")
 
     @property
     def failed_share(self) -> float:

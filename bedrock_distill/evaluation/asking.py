@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bedrock_distill.evaluation.tasks import Task
     from bedrock_distill.records.schema import Record
 
-__all__ = ["Asking", "OnProgress"]
+__all__ = ["Asking", "OnProgress", "require_target"]
 
 OnProgress = Callable[[str, int, int], None]
 """Told the side (`student`, `base`, `teacher`, or a judge's name with the side), how many prompts are done, of how many."""
@@ -118,8 +118,9 @@ class Asking:
         """A target with everything but the prompt decided.
 
         Raises:
-            SpecError: If the target cannot be told from others in the cache, or cannot stream.
+            SpecError: If the target cannot be asked, cannot be told from others in the cache, or cannot stream.
         """
+        require_target(role, target, stream=stream)
         model_id = _model_id(target)
         identity = model_id or str(getattr(target, "name", ""))
         if self.cache is not None and not identity:
@@ -129,7 +130,7 @@ class Asking:
                 field="cache",
                 value=role,
             )
-        send = _streaming(role, target) if stream else target.chat
+        send = _streaming(target) if stream else target.chat
 
         def ask(prompt: Record) -> Reply:
             return send(prompt, system=system, max_tokens=max_tokens, temperature=temperature)
@@ -150,18 +151,35 @@ class Asking:
         )
 
 
+def require_target(role: str, target: object, *, stream: bool) -> None:
+    """Refuse what cannot be asked, such as the bare id of a model, or cannot be asked for streams, such as what was recorded.
+
+    Raises:
+        SpecError: If the target has no `chat`, or no `stream` where one is wanted.
+    """
+    if not hasattr(target, "chat"):
+        raise SpecError(
+            f"The {role} cannot be asked: {target!r} has no `chat`. By its id or ARN, session.model(...) gives what has.",
+            field=role,
+            value=target,
+        )
+    if stream and (not hasattr(target, "stream") or getattr(target, "recorded", False)):
+        why = (
+            "holds recorded answers, which do not stream" if hasattr(target, "stream") else "has no `stream`"
+        )
+        raise SpecError(
+            f"The {role} cannot be streamed: {target!r} {why}. Leave out stream=True (--stream).",
+            field="stream",
+            value=role,
+        )
+
+
 def _model_id(target: ChatTarget) -> str:
     return str(getattr(target, "model_id", ""))
 
 
-def _streaming(role: str, target: ChatTarget) -> Callable[..., Reply]:
-    stream = getattr(target, "stream", None)
-    if stream is None:
-        raise SpecError(
-            f"The {role} cannot be streamed: {target!r} has no `stream`. Leave out stream=True.",
-            field="stream",
-            value=role,
-        )
+def _streaming(target: ChatTarget) -> Callable[..., Reply]:
+    stream = target.stream  # type: ignore[attr-defined]  # `require_target` has seen it
 
     def send(prompt: Record, **options: object) -> Reply:
         reply: Reply = stream(prompt, **options).finish()

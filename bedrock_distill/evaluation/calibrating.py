@@ -36,6 +36,7 @@ CascadeScore: TypeAlias = Callable[[Record, Any], float | Scored]
 """How sure the student is: takes the prompt and the student's reply."""
 
 _NO_PRICES: Final[Prices] = {}
+_ROUNDING: Final = 1e-9
 _ROWS: Final = 12
 """Most thresholds that the table shows."""
 
@@ -107,7 +108,7 @@ class Calibration:
         how = (
             "on average"
             if self.choice.confidence is None
-            else f"with {self.choice.confidence:.0%} confidence"
+            else f"with {self.choice.confidence * 100:.6g}% confidence"
         )
         head = (
             f"The student answers from a score of {point.threshold:.3f} on: {point.student_share:.1%} of "
@@ -177,7 +178,7 @@ def calibrate(
 
     Raises:
         DataError: If a line of the data is no record, or there are none.
-        SpecError: If an argument makes no sense, or the score is no number from 0 to 1.
+        SpecError: If an argument makes no sense, or the score or the metric gives no number from 0 to 1.
         AccessDeniedError: If a side may not be asked.
         NotFoundError: If a side does not exist.
     """
@@ -186,6 +187,7 @@ def calibrate(
         raise SpecError(
             f"concurrency must be at least 1, not {concurrency}.", field="concurrency", value=concurrency
         )
+    choose_metrics(metric, ())
     task = load_task(data, limit=limit)
     options = {"system": system, "max_tokens": max_tokens, "temperature": temperature}
     ask = partial(_ask_both, student, teacher, score, options)
@@ -280,12 +282,21 @@ def _losses(metric: Metric, task: Task, pairs: Sequence[_Pair]) -> tuple[float, 
     wanted = [
         answer if gold is None else gold for gold, answer in zip(task.references, by_teacher, strict=True)
     ]
+    # A teacher that failed might have been right, or there is nothing to be measured by: the bound errs to the safe side.
     best = [
-        1.0 if gold is None else got
-        for gold, got in zip(task.references, score_all(metric, by_teacher, wanted), strict=True)
+        1.0 if gold is None or answer is None else got
+        for gold, answer, got in zip(
+            task.references, by_teacher, score_all(metric, by_teacher, wanted), strict=True
+        )
     ]
     got = score_all(metric, by_student, wanted)
-    # A prompt whose teacher failed has nothing to be measured by, and counts as lost: the bound errs to the safe side.
+    if (most := max((*best, *got))) > 1 + _ROUNDING:
+        raise SpecError(
+            f"The metric {metric.name!r} gives {most:g}, and a loss is a share of what there is to lose: divide its scores by the "
+            "best there can be.",
+            field="metric",
+            value=most,
+        )
     return tuple(
         1.0 if text is None else min(1.0, max(0.0, top - own))
         for text, top, own in zip(wanted, best, got, strict=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from bedrock_distill.errors import SpecError
 
 __all__ = ["Prices", "TokenPrice", "price_of"]
 
@@ -17,6 +20,19 @@ class TokenPrice:
     """For 1,000 tokens of prompts."""
     output_usd_per_1k: float
     """For 1,000 tokens of answers."""
+
+    def __post_init__(self) -> None:
+        """Check that both are prices.
+
+        Raises:
+            SpecError: If one is negative or no number.
+        """
+        for field, usd in (
+            ("input_usd_per_1k", self.input_usd_per_1k),
+            ("output_usd_per_1k", self.output_usd_per_1k),
+        ):
+            if not 0 <= usd < math.inf:
+                raise SpecError(f"{field} must be USD, from 0 on, not {usd!r}.", field=field, value=usd)
 
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
         """What so many tokens cost."""

@@ -104,7 +104,7 @@ class Caller:
 
     def _priced(self, answer: Answer) -> Answer:
         # Tokens are the fact that is kept; their price is looked up again, because it may have become known since.
-        if self.price is None or answer.failed:
+        if self.price is None or answer.failed or not answer.counted:
             return answer
         return replace(answer, cost_usd=self.price.cost_usd(answer.input_tokens, answer.output_tokens))
 

@@ -201,7 +201,7 @@ def _macro_f1(
     """Mean F1 with the interval of the bootstrap: prompts are drawn again, that is, how often each cell occurs."""
     import numpy as np  # noqa: PLC0415 - only where answers are labels
 
-    pairs = list(cells)
+    pairs = sorted(cells, key=lambda pair: (pair[0], pair[1] or ""))
     shares = np.array([cells[pair] for pair in pairs]) / cells.total()
     labels = [score.label for score in scores]
     right = np.array([[pair[0] == label for label in labels] for pair in pairs], dtype=float)

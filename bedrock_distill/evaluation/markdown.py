@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from bedrock_distill.evaluation.summaries import SideSummary
     from bedrock_distill.evaluation.verdict import Verdict
 
-__all__ = ["markdown"]
+__all__ = ["escaped", "markdown"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!:&]|(?<=www)\.)")
+
+_REFERENCE = re.compile(r"\\([@#])")
+"""What names a person or an issue: GitHub takes it for that even behind a backslash, but not with a space of no width behind it."""
 
 _STATES = {
     "kept": "shown to keep it",
@@ -32,7 +35,7 @@ def markdown(report: Report, verdict: Verdict | None = None) -> str:
         report: The report.
         verdict: A verdict to put first.
     """
-    student, teacher = (_escaped(report.sides[side].name) for side in ("student", "teacher"))
+    student, teacher = (escaped(report.sides[side].name) for side in ("student", "teacher"))
     word = "Measured" if verdict is None else f"Gate {'passed' if verdict.passed else 'failed'}"
     retention = report.retention
     parts = [
@@ -41,20 +44,31 @@ def markdown(report: Report, verdict: Verdict | None = None) -> str:
             f"Retention **{_percent(retention)}** by `{report.metric.name}` on {retention.n} prompts of "
             f"{len(report.task.prompts)}, {retention.confidence:.0%} interval {_interval(retention)}."
         ),
-        f"Scored by {_escaped(report.method.scored_by)}." if report.method.scored_by else "",
+        f"Scored by {escaped(report.method.scored_by)}." if report.method.scored_by else "",
         "" if verdict is None else _criteria(verdict),
+        _metrics(report),
         _slices(report, verdict),
         _sides(report),
-        "\n".join(f"- Note: {_escaped(remark)}" for remark in report.remarks),
+        "\n".join(f"- Note: {escaped(remark)}" for remark in report.remarks),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _criteria(verdict: Verdict) -> str:
     rows = [
-        ["✅" if each.passed else "❌", _escaped(each.name), _escaped(each.text)] for each in verdict.criteria
+        ["✅" if each.passed else "❌", escaped(each.name), escaped(each.text)]
+        for each in verdict.missed_first
     ]
     return _table(["", "criterion", ""], rows)
+
+
+def _metrics(report: Report) -> str:
+    """What the metrics beside the one that decides say; nothing where it is the only one."""
+    rows = [
+        [escaped(each.name), _percent(each.student.retention), _interval(each.student.retention)]
+        for each in report.metrics
+    ]
+    return f"### Metrics\n\n{_table(['metric', 'retention', 'interval'], rows)}" if len(rows) > 1 else ""
 
 
 def _slices(report: Report, verdict: Verdict | None) -> str:
@@ -64,17 +78,25 @@ def _slices(report: Report, verdict: Verdict | None) -> str:
     floor = verdict.min_slice_retention if verdict is not None else None
     header = ["slice", "prompts", "retention", "interval"]
     rows = [
-        [_escaped(each.name), str(each.n), _percent(each.retention), _interval(each.retention)]
+        [escaped(each.name), str(each.n), _percent(each.retention), _interval(each.retention)]
         for each in report.slices
     ]
     if guards and floor is not None:
-        header.append(f"{floor:.1%}")
+        header.append(f"against {floor:.1%}")
         rows = [[*row, _STATES[guard.state]] for row, guard in zip(rows, guards, strict=True)]
     return f"### Slices\n\n{_table(header, rows)}"
 
 
 def _sides(report: Report) -> str:
-    header = ["side", "model", "latency p50", "latency p95", "output tokens", "cost of an answer", "failed"]
+    header = [
+        "side",
+        "model",
+        "latency p50",
+        "latency p95",
+        "output tokens",
+        "cost of 1,000 answers",
+        "failed",
+    ]
     return _table(header, [_side(side, summary) for side, summary in report.sides.items()])
 
 
@@ -82,11 +104,11 @@ def _side(side: str, summary: SideSummary) -> list[str]:
     cost = summary.cost_usd_mean
     return [
         side,
-        _escaped(summary.name),
+        escaped(summary.name),
         _seconds(summary.latency_p50_s),
         _seconds(summary.latency_p95_s),
         f"{summary.output_tokens:,}" if summary.output_tokens else "-",
-        "unknown" if cost is None else f"{cost:.6f} USD",
+        "unknown" if cost is None else f"{1000 * cost:,.3f} USD",
         f"{summary.failed} of {summary.calls}",
     ]
 
@@ -110,6 +132,7 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f} s"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """The text on one line, its marks taken literally: no link, no mention, no table cell of its own."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    marked = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _REFERENCE.sub(r"\1&#8203;", marked)

@@ -6,7 +6,6 @@ A score is 0 or above, higher is better, and 1 means as good as the text it is c
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -32,6 +31,7 @@ __all__ = [
     "MetricChoice",
     "Parsed",
     "ScorerChoice",
+    "check_scale",
     "choose_metrics",
     "choose_scorers",
     "embedding_similarity",
@@ -47,6 +47,12 @@ __all__ = [
 
 JSON_SHARE: Final = 0.9
 """Share of the teacher's answers that must be JSON for JSON metrics to be chosen."""
+
+_ROUNDING: Final = 1e-9
+"""An answer compared with itself may be so far from 1: cosines are."""
+
+_MOST_SCORE: Final = 1e100
+"""More than that cannot be added up; nor is it a score."""
 
 _NOTHING: Final = object()
 """Stands for a field that is not there; equal to no JSON value."""
@@ -267,13 +273,35 @@ def score_all(
     )
 
 
+def check_scale(metric: Metric, scores: Sequence[float], targets: Sequence[str | None]) -> None:
+    """Refuse scores on another scale, such as one to 5, where the teacher's answer counts as 1: any student would do.
+
+    Args:
+        metric: The metric.
+        scores: What it gave to answers compared with the targets.
+        targets: The teacher's answers.
+
+    Raises:
+        SpecError: If a score is above 1, and the metric gives the target itself more than 1 as well.
+    """
+    for index, (score, target) in enumerate(zip(scores, targets, strict=True)):
+        own = _score(metric, target, target, index) if score > 1 and target is not None else 1.0
+        if own > 1 + _ROUNDING:
+            raise SpecError(
+                f"The metric {metric.name!r} gives {score:g} on prompt {index}, and {own:g} to the teacher's own answer. Without "
+                "references the teacher counts as 1: divide the scores by the best there can be, or give golden completions.",
+                field="metrics",
+                value=score,
+            )
+
+
 def _score(metric: Metric, answer: str, target: str, index: int) -> float:
     try:
         score = float(metric.score(answer, target))
     except Exception as error:
         error.add_note(f"The metric {metric.name!r} raised this on prompt {index} (counted from 0).")
         raise
-    if not (math.isfinite(score) and score >= 0):
+    if not 0 <= score <= _MOST_SCORE:
         raise SpecError(
             f"The metric {metric.name!r} returned {score} on prompt {index}. A score is a finite number, 0 or above, "
             "higher where the answer is better.",

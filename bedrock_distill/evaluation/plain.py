@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bedrock_distill.evaluation.report import Report
+    from bedrock_distill.evaluation.scoring import MetricResult
     from bedrock_distill.evaluation.statistics import Estimate
     from bedrock_distill.evaluation.summaries import SideSummary
 
@@ -44,8 +45,13 @@ def table(report: Report) -> str:
         }
         where = "score" if metric.basis == "grades" else "score on references"
         rows.append(_estimates(where, [scores[side] for side in sides]))
-    kept = {"student": metric.student.retention, "base": metric.base.retention if metric.base else None}
-    rows.append(_estimates("retention", [kept.get(side) for side in sides]))
+    rows.append(_estimates("retention", [_kept(metric, side) for side in sides]))
+    judged = dict.fromkeys(said.metric for said in report.judges)
+    rows += [
+        _estimates(f"retention ({other.name})", [_kept(other, side) for side in sides])
+        for other in report.metrics[1:]
+        if other.name not in judged  # whose win rate says the same
+    ]
     rows += [
         _estimates(
             f"win rate ({name})",
@@ -57,7 +63,7 @@ def table(report: Report) -> str:
                 for side in sides
             ],
         )
-        for name in dict.fromkeys(said.metric for said in report.judges)
+        for name in judged
     ]
     rows += [(label, *(read(report.sides[side]) for side in sides)) for label, read in _ROWS]
     slices = _slices(report)
@@ -69,6 +75,11 @@ def table(report: Report) -> str:
     return "\n".join(
         [head, *scored, "", *_aligned(rows), *slices, *(f"! {remark}" for remark in report.remarks)]
     )
+
+
+def _kept(metric: MetricResult, side: str) -> Estimate | None:
+    scores = {"student": metric.student, "base": metric.base}.get(side)
+    return None if scores is None else scores.retention
 
 
 def _slices(report: Report) -> list[str]:

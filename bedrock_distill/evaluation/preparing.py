@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from bedrock_distill.errors import SpecError
@@ -32,15 +33,24 @@ def precision_of(
     """
     rules = (
         ("confidence", confidence, 0 < confidence < 1, "between 0 and 1, such as 0.95"),
-        ("resamples", resamples, resamples >= 1000, "at least 1000: fewer do not reach into the tails"),
-        ("concurrency", concurrency, concurrency >= 1, "at least 1"),
-        ("retries", retries, retries >= 0, "0 or more"),
-        ("limit", limit, limit is None or limit >= 1, "at least 1"),
+        (
+            "resamples",
+            resamples,
+            _whole(resamples, 1000),
+            "a whole number of at least 1000: fewer do not reach into the tails",
+        ),
+        ("concurrency", concurrency, _whole(concurrency, 1), "a whole number, at least 1"),
+        ("retries", retries, _whole(retries, 0), "a whole number, 0 or more"),
+        ("limit", limit, limit is None or _whole(limit, 1), "a whole number, at least 1"),
     )
     for field, value, holds, rule in rules:
         if not holds:
             raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
     return Precision(confidence=confidence, resamples=resamples, seed=seed)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and int(value) >= least
 
 
 def overlap_of(task: Task, training: EvaluationData | None, *, allowed: bool) -> Overlap | None:

@@ -44,6 +44,11 @@ def _on_data(report: Report) -> Iterator[str]:
             f"{task.repeated} of {n} prompts occur more than once. They count each time, so that the intervals are "
             "narrower than they should be."
         )
+    if task.contradicted:
+        yield (
+            f"{task.contradicted} of the repeated prompts have several references that differ: whoever gives the same answer each "
+            "time is wrong on some of them."
+        )
     labelled = sum(reference is not None for reference in task.references)
     if 0 < labelled < n and report.metric.basis == "references":
         yield f"Only {labelled} of {n} prompts have a reference; retention rests on these."
@@ -53,12 +58,15 @@ def _on_answers(report: Report) -> Iterator[str]:
     for side, summary in report.sides.items():
         if summary.failed:
             codes = ", ".join(f"{code} {count}x" for code, count in summary.failures.items())
-            yield f"{summary.failed} of {summary.calls} calls of the {side} failed ({codes}) and count as disagreement."
-        if cut := summary.stop_reasons.get("max_tokens", 0):
             yield (
-                f"{cut} of {summary.calls} answers of the {side} were cut off at max_tokens={report.method.max_tokens}; "
-                "allow more."
+                f"{summary.failed} of {summary.calls} calls of the {side} failed ({codes}) and count as disagreement. "
+                f"The first said: {report.answers[side].first_error}"
             )
+        if cut := summary.stop_reasons.get("max_tokens", 0):
+            at = (
+                "when they were recorded" if summary.recorded else f"at max_tokens={report.method.max_tokens}"
+            )
+            yield f"{cut} of {summary.calls} answers of the {side} were cut off {at}; allow more."
         for reason in ("guardrail_intervened", "content_filtered"):
             if stopped := summary.stop_reasons.get(reason, 0):
                 yield f"{stopped} of {summary.calls} answers of the {side} were stopped: {reason}."
@@ -96,6 +104,9 @@ def _on_judges(report: Report) -> Iterator[str]:
         for outcome, what in _NO_VERDICT:
             if lost := counts.get(outcome, 0):
                 yield f"{of}: on {lost} prompts the judge {what}; these count against the {said.side}."
+        errors = [reply.error for each in said.judgements for reply in each.replies if reply.failed]
+        if errors:
+            yield f"{of}: the first call of the judge that failed said: {errors[0]}"
 
 
 def _on_statistics(report: Report) -> Iterator[str]:

@@ -195,7 +195,8 @@ class Report:
 
     def to_json(self, *, answers: bool = True, verdict: Verdict | None = None) -> str:
         """The report as a JSON document. Arguments are those of `to_dict`."""
-        return json.dumps(self.to_dict(answers=answers, verdict=verdict), ensure_ascii=False, indent=1)
+        found = self.to_dict(answers=answers, verdict=verdict)
+        return json.dumps(found, ensure_ascii=False, indent=1, default=_number)
 
     def to_html(self, *, verdict: Verdict | None = None) -> str:
         """The report as one self-contained page.
@@ -235,8 +236,9 @@ class Report:
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         saved = SavedReport(html=place / "report.html", json=place / "report.json")
-        saved.html.write_text(self.to_html(verdict=verdict), encoding="utf-8")
-        saved.json.write_text(self.to_json(verdict=verdict) + "\n", encoding="utf-8")
+        # Half a surrogate pair, which an answer may hold, cannot be written: a question mark stands for it.
+        saved.html.write_text(self.to_html(verdict=verdict), encoding="utf-8", errors="replace")
+        saved.json.write_text(self.to_json(verdict=verdict) + "\n", encoding="utf-8", errors="replace")
         return saved
 
     def __str__(self) -> str:
@@ -252,6 +254,13 @@ class Report:
         from bedrock_distill.evaluation.page import fragment  # noqa: PLC0415 - only notebooks need it
 
         return fragment(self)
+
+
+def _number(value: object) -> object:
+    """Python's own of a number of numpy's, which a caller may have given."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r} is no JSON type")
 
 
 def summaries(answers: dict[str, Answers], prices: Prices) -> dict[str, SideSummary]:

@@ -62,14 +62,15 @@ def resampled_ratios(
         max_draws: Most prompts to draw, where scores take so many values that each must be drawn.
 
     Returns:
-        The ratios. A resample whose second mean is zero counts as 1 if the first is above zero, and else as 0.
+        The ratios. A resample whose second mean is zero counts as 1 if the first is above zero, and else as 0. They are the
+        same in whatever order the prompts come.
     """
-    below = [1.0] * len(first) if second is None else second
-    groups = Counter(zip(first, below, strict=True))
+    pairs = sorted(zip(first, [1.0] * len(first) if second is None else second, strict=True))
+    groups = Counter(pairs)
     if len(groups) <= _FEW:
         sums = _by_counts(groups, resamples, seed)
     else:
-        sums = _by_prompt(first, second, min(resamples, max(1_000, max_draws // len(first))), seed)
+        sums = _by_prompt(pairs, min(resamples, max(1_000, max_draws // len(first))), seed)
     return [_ratio(above, beneath) for above, beneath in sums]
 
 
@@ -104,15 +105,17 @@ def _by_counts(
 
 
 def _by_prompt(
-    first: Sequence[float], second: Sequence[float] | None, resamples: int, seed: str
+    pairs: Sequence[tuple[float, float]], resamples: int, seed: str
 ) -> Iterator[tuple[float, float]]:
     """Sums over prompts drawn with replacement, thirty-two random bits each: even to one part in 2³² / n."""
     random_bytes = random.Random(seed).randbytes  # noqa: S311 - statistics, not secrets
-    n = len(first)
+    n = len(pairs)
+    first, second = zip(*pairs, strict=True)
+    alike = len(set(second)) == 1
     for _ in range(resamples):
         drawn = [bits * n >> 32 for bits in array("I", random_bytes(4 * n))]
         above = sum(map(first.__getitem__, drawn))
-        yield above, (n if second is None else sum(map(second.__getitem__, drawn)))
+        yield above, (n * second[0] if alike else sum(map(second.__getitem__, drawn)))
 
 
 class _Binomial:

@@ -6,12 +6,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from bedrock_distill.clock import Clock, SystemClock
-from bedrock_distill.evaluation.asking import Asking, OnProgress
+from bedrock_distill.evaluation.asking import Asking, OnProgress, require_target
 from bedrock_distill.evaluation.cache import AnswerCache
 from bedrock_distill.evaluation.fields import score_fields
 from bedrock_distill.evaluation.judging import Judge
 from bedrock_distill.evaluation.labels import classify
-from bedrock_distill.evaluation.metrics import METRICS, Metric, ScorerChoice, choose_scorers, mostly_json
+from bedrock_distill.evaluation.metrics import (
+    METRICS,
+    Metric,
+    ScorerChoice,
+    check_scale,
+    choose_scorers,
+    mostly_json,
+)
 from bedrock_distill.evaluation.preparing import overlap_of, package_version, precision_of
 from bedrock_distill.evaluation.report import Method, Report, summaries
 from bedrock_distill.evaluation.scoring import compared, labelled_places, mean_estimate, retention_seed, score
@@ -111,6 +118,9 @@ def evaluate(
         confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries
     )
     _rehearse(metrics)
+    for role, target in (("student", student), ("teacher", teacher), ("base", base)):
+        if target is not None:
+            require_target(role, target, stream=stream)
     task = load_task(data, limit=limit)
     slicings = slice_task(task, slices)
     overlap = overlap_of(task, training, allowed=allow_overlap)
@@ -157,6 +167,8 @@ def evaluate(
             if side != "teacher"
         )
     scored = tuple(_scored(metric, judges, texts, task, precision) for metric in chosen)
+    if isinstance(chosen[0], Metric) and scored[0].basis == "agreement":
+        check_scale(chosen[0], scored[0].student.by_prompt, texts["teacher"])
     return Report(
         task=task,
         answers=answers,
@@ -195,10 +207,12 @@ def evaluate(
 
 
 def _rehearse(metrics: ScorerChoice | Sequence[ScorerChoice] | None) -> None:
-    """Find out before anything is paid for that a metric is unknown, or its library is not installed."""
+    """Find out before anything is paid for that a metric is unknown, its library not installed, or a judge cannot be asked."""
     for metric in () if metrics is None else choose_scorers(metrics, ()):
         if isinstance(metric, Metric) and metric is METRICS.get(metric.name):
             metric.score("one word", "one word")
+        elif isinstance(metric, Judge):
+            require_target(metric.name, metric.target, stream=False)
 
 
 def _judged(

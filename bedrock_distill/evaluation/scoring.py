@@ -7,6 +7,8 @@ reference, so that the teacher scores 1 and retention is the student's agreement
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bedrock_distill.evaluation.metrics import Metric, score_all
@@ -88,12 +90,9 @@ class Paired:
             return retention_lower_bound(self.counts, alpha)
         if not sum(self.teacher):
             return None
-        if len(set(zip(self.side, self.teacher, strict=True))) == 1:
-            # Every resample is alike, which is no certainty. Were a share of the prompts different and worth nothing, all
-            # n seen would still be alike with the chance (1 - share)ⁿ.
-            return self.side[0] / self.teacher[0] * float(alpha ** (1 / len(self.side)))
         ratios = resampled_ratios(self.side, self.teacher, precision.resamples, seed=seed)
-        return percentile_bound(ratios, alpha)
+        whole = fsum(self.side) / fsum(self.teacher)
+        return min(percentile_bound(ratios, alpha), whole * _seen(len(self.side), alpha))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,11 +252,10 @@ def gain_lower_bound(
     if _binary(first) and _binary(second):
         return difference_lower_bound(PairCounts.of(first, second), alpha)
     gains = tuple(own - other for own, other in zip(first, second, strict=True))
-    if len(set(gains)) == 1:
-        # As with retention: a share of the prompts might be different, and lose everything, and not be among these.
-        seen = alpha ** (1 / len(gains))
-        return float(gains[0] * seen - (1 - seen))
-    return percentile_bound(resampled_ratios(gains, None, precision.resamples, seed=seed), alpha)
+    bound = percentile_bound(resampled_ratios(gains, None, precision.resamples, seed=seed), alpha)
+    # As with retention: prompts that are not among these might lose all that the other side can score.
+    seen = _seen(len(gains), alpha)
+    return min(bound, fmean(gains) * seen - max(1.0, *second) * (1 - seen))
 
 
 def labelled_places(references: Texts, teacher: Texts) -> list[int]:
@@ -292,13 +290,16 @@ def seed_of(precision: Precision, metric: str, side: str) -> str:
 
 def mean_estimate(scores: tuple[float, ...], precision: Precision, seed: str) -> Estimate:
     """The mean of scores with its interval: Wilson's for scores of 0 and 1, the bootstrap's for others."""
-    value = sum(scores) / len(scores)
+    value = fmean(scores)
     if _binary(scores):
         low, high = wilson_interval(round(sum(scores)), len(scores), precision.confidence)
         method = "Wilson"
     else:
         means = resampled_ratios(scores, None, precision.resamples, seed=seed)
         low, high = percentile_interval(means, precision.confidence)
+        seen = _seen(len(scores), (1 - precision.confidence) / 2)
+        most = max(1.0, *scores)
+        low, high = min(low, value * seen), max(high, most - (most - value) * seen)
         method = "bootstrap"
     return Estimate(
         value=value, low=low, high=high, confidence=precision.confidence, method=method, n=len(scores)
@@ -307,19 +308,30 @@ def mean_estimate(scores: tuple[float, ...], precision: Precision, seed: str) ->
 
 def _retention(paired: Paired, precision: Precision, seed: str) -> Estimate:
     confidence, n = precision.confidence, len(paired.side)
-    total = sum(paired.teacher)
+    total = fsum(paired.teacher)
     if not total:
         return Estimate(value=None, low=None, high=None, confidence=confidence, method="undefined", n=n)
     ratios = resampled_ratios(paired.side, paired.teacher, precision.resamples, seed=seed)
     low, high = percentile_interval(ratios, confidence)
     method = "paired bootstrap"
-    if low == high and paired.binary:
+    value = fsum(paired.side) / total
+    if not paired.binary:
+        seen = _seen(n, (1 - confidence) / 2)
+        low, high = min(low, value * seen), max(high, value / seen)
+    elif low == high:
         # Every resample is alike, which is no certainty: it is what a small sample without a difference looks like.
         low, high = _score_interval(paired.counts, confidence)
         method = "score test"
-    return Estimate(
-        value=sum(paired.side) / total, low=low, high=high, confidence=confidence, method=method, n=n
-    )
+    return Estimate(value=value, low=low, high=high, confidence=confidence, method=method, n=n)
+
+
+def _seen(n: int, chance: float) -> float:
+    """The least share of all prompts that `n` drawn ones speak for, but for that chance.
+
+    Resamples of a few scores that are alike are alike too, which is no certainty. Were a share of the prompts quite different,
+    none of it would be among the n with the chance (1 - share)ⁿ; what nobody has seen may be worth nothing.
+    """
+    return float(chance ** (1 / n))
 
 
 def _score_interval(counts: PairCounts, confidence: float) -> tuple[float, float]:

@@ -70,7 +70,10 @@ class SliceResult:
     def name(self) -> str:
         """Field and value, as reports write it: on one line, and not too long."""
         value = " ".join(self.value.split())
-        return f"{self.by} = {value if len(value) <= _MOST_CHARS else value[: _MOST_CHARS - 1] + '…'}"
+        if len(value) > _MOST_CHARS:
+            # The end as well: long values, such as system prompts, often begin alike.
+            value = f"{value[: _MOST_CHARS // 2]}…{value[1 - _MOST_CHARS // 2 :]}"
+        return f"{self.by} = {value}"
 
 
 def slice_task(
@@ -138,7 +141,7 @@ def _slicing(name: str, choice: SliceChoice, task: Task) -> Slicing:
 
 def _reader(choice: SliceChoice) -> Callable[[Record, Mapping[str, str]], object]:
     if not isinstance(choice, str):
-        return lambda record, _metadata: choice(record)
+        return lambda record, _metadata: _said(choice, record)
     first, _, rest = choice.partition(".")
     if first == "metadata" and rest:
         return lambda _record, metadata: metadata.get(rest)
@@ -151,6 +154,16 @@ def _reader(choice: SliceChoice) -> Callable[[Record, Mapping[str, str]], object
     if not rest:
         return lambda record, _metadata: read(record)
     return lambda record, _metadata: _inside(read(record), rest.split("."))
+
+
+def _said(choice: Callable[[Record], object], record: Record) -> object:
+    try:
+        return choice(record)
+    except Exception as error:
+        error.add_note(
+            f"A function to slice by raised this on the prompt {record.prompt_text[:_MOST_CHARS]!r}."
+        )
+        raise
 
 
 def _inside(text: object, keys: list[str]) -> Any:

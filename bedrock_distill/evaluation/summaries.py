@@ -49,7 +49,7 @@ class SideSummary:
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
-    """What the answers cost, each counted once whenever it was asked; None where the price is unknown."""
+    """What the answers cost, each counted once whenever it was asked; None where the price or some tokens are unknown."""
     spent_usd: float | None
     """What this run spent on them: nothing for those from the cache, nor for those that were recorded."""
     recorded: bool = False
@@ -85,6 +85,8 @@ def summarise(answers: Answers, price: TokenPrice | None) -> SideSummary:
         answers: The answers, at least one call.
         price: What the model charges, or None where that is unknown.
     """
+    if not all(answer.counted or answer.failed for answer in answers.answers):
+        price = None  # a price for nobody knows how many tokens
     texts = [text for text in answers.texts if text is not None]
     latencies = sorted(answer.latency_s for answer in answers.answers if answer.latency_s is not None)
     begun = sorted(answer.first_token_s for answer in answers.answers if answer.first_token_s is not None)

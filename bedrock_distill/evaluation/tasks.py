@@ -51,6 +51,12 @@ class Task:
         """How many prompts are there a second time."""
         return len(self.prompts) - len(Counter(self.prompts))
 
+    @property
+    def contradicted(self) -> int:
+        """How many prompts have several references, of which no answer can match more than one."""
+        pairs = {pair for pair in zip(self.prompts, self.references, strict=True) if pair[1] is not None}
+        return sum(times > 1 for times in Counter(prompt for prompt, _ in pairs).values())
+
 
 def load_task(data: EvaluationData, *, limit: int | None = None) -> Task:
     """Read the prompts.
@@ -60,8 +66,8 @@ def load_task(data: EvaluationData, *, limit: int | None = None) -> Task:
         limit: Take only so many from the beginning.
 
     Raises:
-        DataError: If a line is no record, or there is no prompt at all.
-        SpecError: If the file lies in S3.
+        DataError: If a line or an item is no record, or there is no prompt at all.
+        SpecError: If the file lies in S3, or the data is no file and nothing to go over one by one.
     """
     source, items = _open(data)
     taken = list(islice(items, None if limit is None else limit + 1))
@@ -106,5 +112,23 @@ def _open(data: EvaluationData) -> tuple[str, _Items]:
         return Path(path).name, read_requests(path)
     if isinstance(data, HasPath):
         return _open(data.path)
-    records = (item if isinstance(item, Record) else Record.of(item) for item in data)
-    return "records in memory", ((record, {}) for record in records)
+    if isinstance(data, Mapping) or hasattr(data, "columns") or not isinstance(data, Iterable):
+        # Going over a mapping or a table gives its names, which nobody wants to ask.
+        raise SpecError(
+            f"data must be a file's path, or records and texts one by one, not a {type(data).__name__}. From columns make records: "
+            "[Record.of(prompt, completion=completion) for prompt, completion in zip(prompts, completions)].",
+            field="data",
+            value=type(data).__name__,
+        )
+    return "records in memory", ((_record(item, number), {}) for number, item in enumerate(data, start=1))
+
+
+def _record(item: object, number: int) -> Record:
+    if isinstance(item, Record):
+        return item
+    if isinstance(item, str):
+        return Record.of(item)
+    raise DataError(
+        f"Prompt {number} is a {type(item).__name__}, neither a text nor a Record: make it one with "
+        "Record.of(prompt, completion=completion), or leave it out."
+    )

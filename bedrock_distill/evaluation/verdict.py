@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,12 @@ from bedrock_distill.evaluation.judging import MOST_UNINFORMATIVE
 from bedrock_distill.evaluation.scoring import gain_lower_bound, retention_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bedrock_distill.evaluation.report import Report
     from bedrock_distill.evaluation.slices import SliceResult
 
-__all__ = ["Criterion", "Verdict", "judge"]
+__all__ = ["Criterion", "Verdict", "check_criteria", "judge"]
 
 _POWER = 0.8
 """How often a student like the measured one shall pass, where the number of prompts is advised."""
@@ -59,6 +62,11 @@ class Verdict:
         """One sentence for each criterion that was missed."""
         return tuple(criterion.text for criterion in self.criteria if not criterion.passed)
 
+    @property
+    def missed_first(self) -> tuple[Criterion, ...]:
+        """The criteria as reports show them: what stops a release before what does not."""
+        return tuple(sorted(self.criteria, key=lambda criterion: criterion.passed))
+
     def enforce(self) -> None:
         """Let a passed verdict through.
 
@@ -79,7 +87,7 @@ class Verdict:
         return {"passed": self.passed, **asdict(self), "criteria": [asdict(each) for each in self.criteria]}
 
     def __str__(self) -> str:
-        lines = [f"{'ok  ' if each.passed else 'MISS'}  {each.text}" for each in self.criteria]
+        lines = [f"{'ok  ' if each.passed else 'MISS'}  {each.text}" for each in self.missed_first]
         return "\n".join([f"Gate {'passed' if self.passed else 'failed'}", *lines])
 
 
@@ -109,22 +117,32 @@ def judge(
     Raises:
         SpecError: If a criterion makes no sense.
     """
-    _check(
+    check_criteria(
         min_retention=min_retention,
         alpha=alpha,
         max_failed_share=max_failed_share,
         max_cost_ratio=max_cost_ratio,
         min_slice_retention=min_slice_retention,
+        every_slice_shown=every_slice_shown,
         min_gain=min_gain,
     )
     metric = report.metric
     bound = metric.student.paired.lower_bound(
         alpha, report.precision, retention_seed(report.precision, metric.name)
     )
+    # A base that is not heard would make any student better.
+    sides = ["student", "teacher", *(["base"] if min_gain is not None and "base" in report.sides else [])]
+    heard = [
+        *(_failed(report, side, max_failed_share) for side in sides),
+        *_scores_there(report, max_failed_share),
+        *_judge_believed(report, sides),
+    ]
     criteria: list[Criterion] = []
     guards: tuple[Guard, ...] = ()
     if min_retention is not None:
-        criteria.append(_retention(report, bound, min_retention, alpha))
+        # Where too little was heard, the measured value says nothing, nor what to do about it.
+        advise = all(each.passed for each in heard)
+        criteria.append(_retention(report, bound, min_retention, alpha, advise=advise))
     if min_gain is not None:
         criteria.append(_gain(report, min_gain, alpha))
     if min_slice_retention is not None and report.slices:
@@ -136,9 +154,7 @@ def judge(
         criteria.append(_NO_SLICES)
     if max_cost_ratio is not None:
         criteria.append(_cost(report, max_cost_ratio))
-    criteria += [_failed(report, side, max_failed_share) for side in ("student", "teacher")]
-    criteria += _scores_there(report, max_failed_share)
-    criteria += _judge_believed(report)
+    criteria += heard
     return Verdict(
         student=report.sides["student"].name,
         teacher=report.sides["teacher"].name,
@@ -151,21 +167,33 @@ def judge(
     )
 
 
-def _check(
+def check_criteria(
     *,
     min_retention: float | None,
     alpha: float,
     max_failed_share: float,
     max_cost_ratio: float | None,
     min_slice_retention: float | None,
+    every_slice_shown: bool,
     min_gain: float | None,
 ) -> None:
+    """Refuse criteria that make no sense; arguments are those of `judge`.
+
+    Raises:
+        SpecError: Naming the first of them.
+    """
     rules = (
         ("min_retention", min_retention, _positive(min_retention), "above 0, such as 0.9"),
         ("alpha", alpha, 0 < alpha < 0.5, "between 0 and 0.5, such as 0.05"),
         ("max_failed_share", max_failed_share, 0 <= max_failed_share <= 1, "a share from 0 to 1"),
         ("max_cost_ratio", max_cost_ratio, _positive(max_cost_ratio), "above 0, such as 0.3"),
         ("min_slice_retention", min_slice_retention, _positive(min_slice_retention), "above 0, such as 0.8"),
+        (
+            "every_slice_shown",
+            every_slice_shown,
+            not every_slice_shown or min_slice_retention is not None,
+            "given with min_slice_retention, which says what every slice is to keep",
+        ),
         ("min_gain", min_gain, min_gain is None or -1 < min_gain < 1, "between -1 and 1, such as 0 or -0.02"),
     )
     for field, value, holds, rule in rules:
@@ -177,7 +205,9 @@ def _positive(value: float | None) -> bool:
     return value is None or value > 0
 
 
-def _retention(report: Report, bound: float | None, min_retention: float, alpha: float) -> Criterion:
+def _retention(
+    report: Report, bound: float | None, min_retention: float, alpha: float, *, advise: bool
+) -> Criterion:
     value = report.retention.value
     if bound is None or value is None:
         return Criterion(
@@ -188,11 +218,16 @@ def _retention(report: Report, bound: float | None, min_retention: float, alpha:
         )
     passed = bound >= min_retention
     figures = (
-        f"Retention is at least {bound:.2%} at alpha {alpha:g} ({value:.2%} measured on {report.retention.n} prompts); "
+        f"Retention is at least {_down(bound):.2%} at alpha {alpha:g} ({value:.2%} measured on {report.retention.n} prompts); "
         f"{min_retention:.2%} was asked for."
     )
-    advice = "" if passed else " " + _advice(report, value, min_retention, alpha)
+    advice = " " + _advice(report, value, min_retention, alpha) if advise and not passed else ""
     return Criterion(name="retention", passed=passed, text=figures + advice)
+
+
+def _down(bound: float) -> float:
+    """A lower bound with the digits that are shown: rounded up, one that is missed would look met."""
+    return math.floor(10_000 * bound + 1e-6) / 10_000
 
 
 def _gain(report: Report, least: float, alpha: float) -> Criterion:
@@ -211,7 +246,7 @@ def _gain(report: Report, least: float, alpha: float) -> Criterion:
     return Criterion(
         name="gain",
         passed=bound >= least,
-        text=f"The student scores {own:.2%} and the base {other:.2%}, so it gains at least {bound:+.2%} at alpha {alpha:g} "
+        text=f"The student scores {own:.2%} and the base {other:.2%}, so it gains at least {_down(bound):+.2%} at alpha {alpha:g} "
         f"({own - other:+.2%} measured on {len(metric.student.paired.side)} prompts); {least:+.2%} was asked for.",
     )
 
@@ -286,7 +321,7 @@ def _cost(report: Report, most: float) -> Criterion:
     if student is None or teacher is None:
         text = (
             f"An answer may cost {most:g} times what the teacher's costs, and what the {' and the '.join(unknown)} "
-            "costs is unknown: give prices (prices=, or a catalog file on the command line)."
+            "costs is unknown: give prices (prices=, or a catalog file on the command line), and answers with their tokens."
         )
         return Criterion(name="cost ratio", passed=False, text=text)
     if not teacher:
@@ -302,18 +337,18 @@ def _cost(report: Report, most: float) -> Criterion:
     )
 
 
-def _judge_believed(report: Report) -> list[Criterion]:
+def _judge_believed(report: Report, sides: Collection[str]) -> list[Criterion]:
     """Where a judge decides, that its verdicts mostly say something: a judge that says nothing finds only ties."""
     return [
         Criterion(
-            name="judge",
+            name="judge" if said.side == "student" else f"judge on the {said.side}",
             passed=said.uninformative_share <= MOST_UNINFORMATIVE,
-            text=f"The judge told nothing on {said.uninformative_share:.1%} of the pairs it was shown (its orders disagreed, or "
-            f"there was no verdict); at most {MOST_UNINFORMATIVE:.0%} may be so. "
+            text=f"The judge told nothing on {said.uninformative_share:.1%} of the {said.side}'s pairs that it was shown (its "
+            f"orders disagreed, or there was no verdict); at most {MOST_UNINFORMATIVE:.0%} may be so. "
             "Where it is missed, ask a stronger judge or sharpen the rubric.",
         )
         for said in report.judges
-        if said.metric == report.metric.name and said.side == "student"
+        if said.metric == report.metric.name and said.side in sides
     ]
 
 
@@ -342,5 +377,5 @@ def _failed(report: Report, side: str, max_failed_share: float) -> Criterion:
     )
     if not passed:
         codes = ", ".join(f"{code} {count}x" for code, count in summary.failures.items())
-        text += f" The errors: {codes}."
+        text += f" The errors: {codes}. The first said: {report.answers[side].first_error}"
     return Criterion(name=f"{side} failures", passed=passed, text=text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,24 +30,24 @@ def similar_pairs(
 
     Args:
         few: Texts in UTF-8, each once.
-        many: The others, each once.
+        many: The others, each once; or the same list again, to compare its texts with each other.
         threshold: Least similarity, above 0.
 
     Yields:
         The place of the one, the place of the other, and the similarity.
     """
-    frequencies = Frequencies([*many, *few])
+    frequencies = Frequencies(many if few is many else [*many, *few])
     hashes, owners = _rare(few, frequencies)
     order = np.argsort(hashes, kind="stable")
     hashes, owners = hashes[order], owners[order]
     sizes = np.bincount(owners, minlength=len(few))
-    done = 0
+    ends, done = cache(_ends), 0
     for batch in batched(many):
         found, texts = _rare(batch, frequencies)
         others = np.bincount(texts, minlength=len(batch))
         for row, place, shared in _shared(found, texts, hashes, owners):
             similarity = shared / (sizes[row] + others[place] - shared)
-            if similarity >= threshold and _same_ends(few[row], batch[place]):
+            if similarity >= threshold and _meet(ends(few[row]), ends(batch[place])):
                 yield row, done + place, float(similarity)
         done += len(batch)
 
@@ -79,7 +80,12 @@ def _shared(
     return ((key & 0xFFFF_FFFF, key >> 32, shared) for key, shared in pairs)
 
 
-def _same_ends(one: bytes, other: bytes) -> bool:
-    ours, theirs = (windows_of([text]).hashes for text in (one, other))
-    edges = (slice(None, EDGE), slice(-EDGE, None))
-    return all(len(np.intersect1d(ours[edge], theirs[edge])) > 0 for edge in edges)
+def _ends(text: bytes) -> tuple[frozenset[int], frozenset[int]]:
+    """The first windows of a text, and the last."""
+    hashes = windows_of([text]).hashes
+    return frozenset(hashes[:EDGE].tolist()), frozenset(hashes[-EDGE:].tolist())
+
+
+def _meet(one: tuple[frozenset[int], ...], other: tuple[frozenset[int], ...]) -> bool:
+    """Whether two texts have something in common at either end."""
+    return not any(ours.isdisjoint(theirs) for ours, theirs in zip(one, other, strict=True))

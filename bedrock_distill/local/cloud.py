@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bedrock_distill.errors import SpecError
+from bedrock_distill.errors import MissingDependencyError, SpecError
 from bedrock_distill.local.calls import CallLog
 from bedrock_distill.local.clock import ClockMode, LocalClock
 from bedrock_distill.local.doors.environment import ACCESS_KEY, Environment
@@ -227,9 +227,16 @@ class Cloud:
 
         Raises:
             OSError: If the port is taken.
+            MissingDependencyError: If the extra `[local]` is not installed.
         """
-        from bedrock_distill.local.doors.http import Server  # noqa: PLC0415 - werkzeug, only for who serves
-
+        try:
+            from bedrock_distill.local.doors.http import Server  # noqa: PLC0415 - werkzeug, only for who serves
+        except ImportError as error:
+            raise MissingDependencyError(
+                "Serving the local cloud over HTTP needs flask with werkzeug, which is not installed. "
+                "Install it with: pip install 'bedrock-distill[local]'",
+                extra="local",
+            ) from error
         door = self._open_door()
         assert self._gateway is not None  # noqa: S101 - set while open
         server = Server(self._gateway, region=self.region, port=port, on_close=self._server_closed)

@@ -25,6 +25,7 @@ __all__ = [
     "TEMPLATE",
     "TEMPLATE_JSON",
     "TOKENIZER",
+    "WEIGHTS",
     "Contents",
     "is_weights",
     "read_contents",
@@ -33,6 +34,7 @@ __all__ = [
 CONFIG = "config.json"
 TOKENIZER = "tokenizer_config.json"
 GENERATION = "generation_config.json"
+WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 TEMPLATE_JSON = "chat_template.json"
@@ -94,13 +96,13 @@ class Contents:
 
     @cached_property
     def weight_files(self) -> tuple[str, ...]:
-        """The safetensors files that a loader takes: what the index names, else `model.safetensors`, else all."""
+        """The safetensors files that a loader takes: what the index names, else `model.safetensors`, else all there are."""
         present = [name for name in self.top if is_weights(name)]
         if self.shards:
             named = set(self.shards.values())
             return tuple(name for name in present if name in named)
-        if "model.safetensors" in present:
-            return ("model.safetensors",)
+        if WEIGHTS in present:
+            return (WEIGHTS,)
         # Mistral's own releases hold the same weights a second time, under this name.
         return tuple(name for name in present if not name.startswith("consolidated")) or tuple(present)
 

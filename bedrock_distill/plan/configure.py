@@ -35,14 +35,14 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
-    """Put a value, unless it is there."""
+    """Put a value, unless it is there; or take one away, unless it has gone."""
 
     kind: str
     """In words, such as `scaling policy`."""
     name: str
     service: str
     operation: str
-    """The client's method that puts it, such as `put_scaling_policy`."""
+    """The client's method that puts it, such as `put_scaling_policy`, or that takes it away."""
     request: dict[str, Any]
     """The request as boto3 takes it."""
     look: LookAt
@@ -54,6 +54,8 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
     """When the value is in force, where the next step or success depends on it; it must be `same` then. None for at once."""
     links: dict[str, str] = {}
     """Members of the request that hold a list of what earlier steps came to -> the step's id."""
+    removes: bool = False
+    """Whether it is taken away: done where nothing is there, whatever `same` says."""
     bills: bool = False
     done: bool = False
 
@@ -65,7 +67,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
     @property
     def says(self) -> str:
         """The step in words."""
-        return f"Set the {self.kind} {self.name}"
+        return f"{'Remove' if self.removes else 'Set'} the {self.kind} {self.name}"
 
 
 class Undo(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,6 +139,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
         return as_table(self)
 
+    def __repr__(self) -> str:
+        # At a prompt all of it would fill screens; `print` and notebooks show the table.
+        return (
+            f"<Plan {self.name!r} {self.fingerprint}: {len(self.steps)} steps, {len(self.warnings)} warnings, "
+            f"{len(self.blockers)} of them STOP>"
+        )
+
     def _repr_html_(self) -> str:
         from bedrock_distill.plan.render import as_html  # noqa: PLC0415 - as above
 

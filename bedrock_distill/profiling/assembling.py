@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bedrock_distill.profiling.calls import HINDRANCES
+from bedrock_distill.profiling.calls import HINDRANCES, NO_VALUE
 from bedrock_distill.profiling.measuring import measure_answers, measure_prompts
 from bedrock_distill.profiling.report import REST, Group, ModelUse, Profile
 from bedrock_distill.profiling.saving import MOST_PROMPTS, cost_of, saving_of
@@ -223,6 +223,15 @@ def _remarks(profile: Profile) -> Iterable[str]:
             "depends on them is unknown, and groups are ranked by tokens instead of money. Give them in a catalog file, "
             "or as prices (--price)."
         )
+    answering = {use.model for group in profile.groups for use in group.models}
+    if profile.teacher is not None and profile.teacher not in answering:
+        yield (
+            f"{profile.teacher}, which is named as teacher, answered none of these calls, so that a student would take over none. "
+            f"Who answered: {', '.join(sorted(answering)[:6])}{' …' * (len(answering) > 6)}."
+        )
+    for key in profile.keys:
+        if all(group.by.get(key) == NO_VALUE for group in profile.groups):
+            yield f"No call has {key}, so that it tells no groups apart: its name may be another."
     for broken in profile.broken:
         yield f"{broken.name} could not be read to its end: {broken.reason}."
     yield from (remark for group in profile.groups for remark in _about(group))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bedrock_distill.records.logs.exchange import Exchange
     from bedrock_distill.records.logs.tally import Tally
 
-__all__ = ["HINDRANCES", "Call", "calls_in", "check_by", "model_named"]
+__all__ = ["HINDRANCES", "NO_VALUE", "Call", "calls_in", "check_by", "model_named"]
 
 HINDRANCES: Final = ("multi-turn", "tool-use", "not-text")
 """Reasons why a call cannot be distilled from logs at all, whatever was answered."""
@@ -71,12 +71,13 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.reason in HINDRANCES
 
 
-def check_by(keys: Sequence[str]) -> tuple[str, ...]:
-    """The keys that groups are made by, if they are any.
+def check_by(keys: str | Sequence[str]) -> tuple[str, ...]:
+    """The keys that groups are made by, if they are any; one alone may be given as it is.
 
     Raises:
         SpecError: If a key is none, or is there twice.
     """
+    keys = (keys,) if isinstance(keys, str) else keys
     for key in keys:
         if key not in _ENVELOPE and not (key.startswith(_METADATA) and len(key) > len(_METADATA)):
             raise SpecError(

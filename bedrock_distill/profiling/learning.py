@@ -175,6 +175,12 @@ def learning_curve(
     points = []
     for size in steps:
         answers = learn(learned[:size], prompts)
+        if len(answers) != len(prompts):
+            raise SpecError(
+                f"learn gave {len(answers)} answers to {len(prompts)} prompts: give one for each, and None where there is none.",
+                field="learn",
+                value=len(answers),
+            )
         scores = np.array(score_all(chosen, answers, targets))
         if scores.max() > 1:
             raise SpecError(

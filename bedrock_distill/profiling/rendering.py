@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING, Final
+
+from bedrock_distill.evaluation.markdown import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,8 @@ _STYLE: Final = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem}"
     "table{border-collapse:collapse;display:block;overflow-x:auto}"
     "th,td{padding:.3em .7em;border-bottom:1px solid;text-align:left}"
+    "td:not(:last-child){white-space:nowrap}td:last-child{min-width:18em}.number{text-align:right}"
 )
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!:&])")
 
 
 def _usd(value: float | None) -> str:
@@ -118,31 +119,32 @@ def markdown(profile: Profile) -> str:
     """The profile in GitHub's Markdown. Texts of the logs are escaped."""
     header, rows = _rows(profile)
     marks = [":--" if name in _TEXT_COLUMNS else "--:" for name in header]
-    table = [header, marks, *([_escaped(cell) for cell in row] for row in rows)]
+    table = [header, marks, *([escaped(cell) for cell in row] for row in rows)]
     parts = [
         "## Profile of invocation logs",
-        "\n".join(map(_escaped, _heads(profile))),
+        "\n".join(map(escaped, _heads(profile))),
         "\n".join(f"| {' | '.join(row)} |" for row in table),
-        "\n".join(f"- Note: {_escaped(remark)}" for remark in profile.remarks),
+        "\n".join(f"- Note: {escaped(remark)}" for remark in profile.remarks),
     ]
     if profile.curve is not None:
         parts.append(f"### Learning curve of {profile.curve_of}\n\n```\n{profile.curve}\n```")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
-
-
 def html(profile: Profile) -> str:
     """The profile as one HTML element; every text in it is escaped."""
     header, rows = _rows(profile)
     heads = "".join(f"<p>{escape(head)}</p>" for head in _heads(profile))
-    names = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    kinds = ["" if name in _TEXT_COLUMNS else ' class="number"' for name in header]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        told = (f"<{tag}{kind}>{escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
+        return f"<tr>{''.join(told)}</tr>"
+
+    body = "".join(line("td", row) for row in rows)
     remarks = "".join(f"<li>{escape(remark)}</li>" for remark in profile.remarks)
     curve = "" if profile.curve is None else f"<pre>{escape(f'{profile.curve_of}: {profile.curve}')}</pre>"
-    return f"<div>{heads}<table><tr>{names}</tr>{body}</table><ul>{remarks}</ul>{curve}</div>"
+    return f"<div>{heads}<table>{line('th', header)}{body}</table><ul>{remarks}</ul>{curve}</div>"
 
 
 def page(profile: Profile) -> str:

@@ -86,7 +86,9 @@ class Group:
         """Keys and template, for people."""
         if self.id == REST:
             return "everything else"
-        keys = [f"{key.removeprefix('metadata.')}={value}" for key, value in self.by.items()]
+        keys = [
+            f"{key.removeprefix('metadata.')}={' '.join(value.split())}" for key, value in self.by.items()
+        ]
         return " · ".join([*keys, self.prompts.template or "no fixed text"])
 
     @property

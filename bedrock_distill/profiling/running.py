@@ -95,7 +95,7 @@ def _seen(call: Call) -> _Seen:
 def profile(
     source: str | os.PathLike[str],
     *,
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     templates: bool = True,
     query: LogQuery = _EVERYTHING,
     teacher: str | None = None,
@@ -116,7 +116,7 @@ def profile(
 
     Args:
         source: An S3 prefix, a directory or a file with logs in Bedrock's layout.
-        by: Keys to group by: `metadata.KEY` of the request metadata, `model` or `operation`.
+        by: Key or keys to group by: `metadata.KEY` of the request metadata, `model` or `operation`.
         templates: Group by what fixed text prompts share, too.
         query: Which calls are looked at: `where`, `models`, `exact_model`, `operations`, `since` and `until`.
         teacher: Whose calls a student would take over, and who would teach it. Default: whoever answered.

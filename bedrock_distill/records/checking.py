@@ -97,7 +97,9 @@ class CheckReport:
         """
         if self.ok:
             return
-        first = f" First: {self.offences[0]}." if self.offences else ""
+        # A line at fault is easier to mend than what its loss does to the whole file, such as too few prompts.
+        shown = min(self.offences, key=lambda each: each.line is None, default=None)
+        first = f" First: {shown}." if shown else ""
         raise DataError(
             f"The data breaks Bedrock's rules. {self.summary()}{first}",
             offences=self.offences,

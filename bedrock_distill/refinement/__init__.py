@@ -1,8 +1,8 @@
 """Keeping a student good as its traffic changes: round after round from new logs to a better student, and back.
 
-`spec` says what is refined, `traffic` what came in, `choosing` what of it teaches most, `opening` writes it down, `steps` are
-the steps of a round, `serving` what the last one changes, and `running` their order; `lineage` remembers all of it in the
-output bucket.
+`spec` says what is refined, `traffic` what came in, and `choosing` what of it teaches most; `finding` puts these together for
+a round to come, and `opening` writes it to files. `steps` are the steps of a round, `serving` what the last one changes, and
+`running` their order; `lineage` remembers all of it in the output bucket.
 """
 
 from bedrock_distill.refinement.choosing import Candidate, Choice

@@ -65,7 +65,7 @@ class Opened(_Event, frozen=True, kw_only=True, tag="opened"):
     """A round began: traffic was read, and its data chosen."""
 
     since: datetime | None
-    """Where the window of traffic begins; None is as far back as logs go."""
+    """Where the window of traffic begins; None is as far back as logs go. Of its first hour counts what no round had seen."""
     until: datetime
     """Where it ends."""
     deployment: str
@@ -76,6 +76,8 @@ class Opened(_Event, frozen=True, kw_only=True, tag="opened"):
     """What the candidate learns from."""
     evaluation: Stored
     """What it is compared on."""
+    looked_at: Stored
+    """Fingerprints of all prompts that were read, a line each: those of its last hour are read once more by the next."""
     chosen: dict[str, int]
     """How many prompts are new in training, by the reason that weighed most."""
     held_out: int
@@ -119,10 +121,12 @@ class Kept(_Event, frozen=True, kw_only=True, tag="kept"):
     deployment: str
     serving: str
     why: tuple[str, ...]
+    by: dict[str, Any]
+    """The gate, and the metric."""
 
 
 class Ended(_Event, frozen=True, kw_only=True, tag="ended"):
-    """The round came to no end of its own: the job failed, or the deployment was changed from outside."""
+    """The round came to no end of its own: the job failed, the deployment was changed from outside, or the candidate deleted."""
 
     why: str
 
@@ -188,6 +192,15 @@ class Lineage:
     def last_opened(self) -> Opened | None:
         """The last round's beginning, whatever became of it."""
         return next((event for event in reversed(self.events) if isinstance(event, Opened)), None)
+
+    def turned_down(self, plan: str, *, serving: str, by: dict[str, Any]) -> Kept | None:
+        """Where a plan's candidate was kept from taking another's place already, by the same gate; None where it was not."""
+        for event in self.events:
+            if isinstance(event, Kept) and (event.serving, event.by) == (serving, by):
+                made = self.of_round(event.round, Distilled)
+                if made is not None and made.plan == plan:
+                    return event
+        return None
 
     def before(self, model: str) -> str | None:
         """What the deployment served before a model was promoted, or None where it never was."""
@@ -299,11 +312,11 @@ class LineageStore:
         self.lineage = replace(self.lineage, events=(*self.lineage.events, event))
         return event
 
-    def put(self, path: Path, name: str, *, records: int) -> Stored:
-        """Put a file of a round there."""
-        digest, uri = digest_file(path), self.folder / name
-        self._store.put_file(path, uri, sha256=digest.sha256, kms_key_id=self._kms_key)
-        return Stored(uri=str(uri), sha256=digest.sha256, records=records)
+    def put(self, path: Path, name: str, *, records: int, sha256: str | None = None) -> Stored:
+        """Put a file of a round there; `sha256` is its digest, where that is known."""
+        uri, sha256 = self.folder / name, sha256 or digest_file(path).sha256
+        self._store.put_file(path, uri, sha256=sha256, kms_key_id=self._kms_key)
+        return Stored(uri=str(uri), sha256=sha256, records=records)
 
     def get(self, stored: Stored, path: Path) -> Path:
         """A file of a round, on this machine.

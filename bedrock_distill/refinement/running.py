@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xxhash import xxh3_64_hexdigest
 
-from bedrock_distill.errors import PlanError
+from bedrock_distill.errors import PlanError, SpecError
+from bedrock_distill.evaluation.costs import price_of
 from bedrock_distill.refinement import steps
+from bedrock_distill.refinement.finding import find
 from bedrock_distill.refinement.lineage import Distilled, Judged, LineageStore, RolledBack
 from bedrock_distill.refinement.opening import write_round
 from bedrock_distill.refinement.serving import serve, settled
@@ -61,7 +63,7 @@ class Outcome:
     """What a round came to."""
 
     round: int | None
-    """Its number, or None where there was not enough to learn."""
+    """Its number, or None where there was not enough to learn, or nothing new since one that was not promoted."""
     promoted: bool
     deployment: str
     model: str
@@ -126,7 +128,7 @@ def outlook(session: Session, spec: Refinement, *, prices: Prices = _NO_PRICES) 
     run = _run(session, spec, prices=prices)
     if (opened := steps.past(run).open_round) is not None:
         raise PlanError(f"Round {opened.round} of {spec.name!r} is under way: `refine` goes on with it.")
-    found = steps.find(run)
+    found = find(run)
     plan = None
     if found.learned >= spec.min_new:
         folder = run.folder(found.number) / "outlook"
@@ -175,6 +177,7 @@ def refine(
         JobFailedError: If the job failed; the round has ended, and the next call begins another. If a deployment failed, the
             next call tries again.
         WaitTimeoutError: If the job or a deployment is not done; call again to go on.
+        SpecError: If the gate asks for a share of costs, and prices are unknown.
         PlanError: If the distillation or the candidate's deployment cannot work, nobody wants to pay, the deployment was changed
             in the meantime, or the lineage is another deployment's.
     """
@@ -188,10 +191,11 @@ def refine(
         may_pay=may_pay or (lambda _: True),
         tell=tell or (lambda _: None),
     )
+    _check_prices(run)
     choice, report, verdict = None, None, None
     opened = steps.past(run).open_round
-    if opened is None or not steps.still_valid(run, opened):
-        found = steps.find(run)
+    if opened is None or steps.over(run, opened):
+        found = find(run)
         choice = found.choice
         if found.learned < spec.min_new:
             run.tell(
@@ -200,6 +204,8 @@ def refine(
             )
             return _outcome(run, None, promoted=False, choice=choice)
         opened = steps.open_round(run, found)
+        if opened is None:
+            return _outcome(run, None, promoted=False, choice=choice)
     distilled = run.store.lineage.of_round(opened.round, Distilled) or steps.distil(run, opened)
     judged = run.store.lineage.of_round(opened.round, Judged)
     steps.hold(run, opened)
@@ -259,6 +265,20 @@ def _run(session: Session, spec: Refinement, **options: Any) -> steps.Run:
     if options.get("metrics") is None:
         options["metrics"] = spec.metric
     return steps.Run(session=session, spec=spec, store=store, work=folder, **options)
+
+
+def _check_prices(run: steps.Run) -> None:
+    """Refuse a gate that nothing can pass, before anything is paid for."""
+    most, teacher = run.spec.gate.max_cost_ratio, run.session.model(run.spec.distillation.teacher).model_id
+    sides = {"student": "student", "teacher": teacher}
+    unknown = [side for side, model in sides.items() if price_of(run.prices, side, model) is None]
+    if most is not None and unknown:
+        raise SpecError(
+            f"gate.max_cost_ratio is {most:g}, and what the {' and the '.join(unknown)} costs is unknown: give prices "
+            "(prices=, or a catalog file on the command line).",
+            field="gate.max_cost_ratio",
+            value=most,
+        )
 
 
 def _outcome(

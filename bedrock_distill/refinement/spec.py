@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from bedrock_distill.evaluation.metrics import choose_metrics
 from bedrock_distill.records.logs import LogQuery
@@ -19,6 +19,8 @@ _NOT_ABOVE: Final = (("min_new", "max_new"), ("max_new", "max_training"), ("max_
 
 class Gate(Spec):
     """What a candidate must show before it takes over. Everything that is given must hold."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     min_gain: float = Field(default=0.0, gt=-1, lt=1)
     """What it must be shown to score above the serving student, in mean score: 0 for no worse, -0.02 for at most two
@@ -38,7 +40,7 @@ class Refinement(Spec):
 
     name: str
     """Yours to choose; the lineage lies under it in the output bucket."""
-    deployment: str
+    deployment: str = Field(min_length=1)
     """ARN or name of the on-demand deployment, or ARN of the provisioned throughput, that serves the student."""
     distillation: Distillation
     """How the student was distilled first. Its data is what was learned then; each round adds to it."""

@@ -3,49 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bedrock_distill.errors import JobFailedError, PlanError, SpecError
+from bedrock_distill.errors import JobFailedError, NotFoundError, PlanError, SpecError
 from bedrock_distill.evaluation import AnswerCache, evaluate
-from bedrock_distill.evaluation.asking import Asking
-from bedrock_distill.evaluation.tasks import load_task
-from bedrock_distill.records.reading import read_records
-from bedrock_distill.records.rules import Rules, rules_for
-from bedrock_distill.refinement.choosing import Choice, Vocabulary
+from bedrock_distill.records.digest import digest_file
 from bedrock_distill.refinement.lineage import Distilled, Ended, Judged, Kept, Opened, Promoted
-from bedrock_distill.refinement.opening import ROUND_KEY, ask_teacher, choose_from, write_round
+from bedrock_distill.refinement.opening import ROUND_KEY, write_round
 from bedrock_distill.refinement.serving import UPDATE_S, serve, settled
-from bedrock_distill.refinement.traffic import Marked, Traffic, read_traffic
-from bedrock_distill.resources import Deployment, Distillation, OnDemandDeployment, Prompts, Provisioned
+from bedrock_distill.refinement.traffic import Marked
+from bedrock_distill.resources import (
+    CustomModel,
+    Deployment,
+    Distillation,
+    OnDemandDeployment,
+    Prompts,
+    Provisioned,
+)
 from bedrock_distill.uris import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from bedrock_distill.evaluation import Prices, Report, Verdict
     from bedrock_distill.evaluation.metrics import ScorerChoice
     from bedrock_distill.plan import Plan
+    from bedrock_distill.refinement.finding import Found
     from bedrock_distill.refinement.lineage import Lineage, LineageStore
     from bedrock_distill.refinement.spec import Refinement
     from bedrock_distill.session import Session
 
 __all__ = [
-    "Found",
     "Run",
     "caught_up",
     "compare",
     "distil",
     "distillation_on",
-    "find",
     "hold",
     "open_round",
+    "over",
     "past",
     "settle",
-    "still_valid",
 ]
 
 
@@ -88,28 +89,6 @@ class Run:
         return self.work / f"round-{number}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What the traffic holds for a round that is not opened yet."""
-
-    number: int
-    since: datetime | None
-    until: datetime
-    deployment: str
-    serving: str
-    traffic: Traffic
-    choice: Choice
-    training: Path
-    """What the serving student has learned."""
-    evaluation: Path
-    """What was compared on so far."""
-
-    @property
-    def learned(self) -> int:
-        """How many prompts would be new in training."""
-        return len(self.choice.new)
-
-
 def past(run: Run) -> Lineage:
     """What happened so far to the deployment.
 
@@ -127,98 +106,42 @@ def past(run: Run) -> Lineage:
     return lineage
 
 
-def find(run: Run) -> Found:
-    """Read the traffic, ask the teacher what is worth knowing, and choose."""
-    spec, lineage, clock = run.spec, run.store.lineage, run.session.clients.clock
-    handle = run.handle
-    serving, number = settled(handle), lineage.rounds + 1
-    folder = run.folder(number)
-    folder.mkdir(parents=True, exist_ok=True)
-    made, last = lineage.opened_for(serving), lineage.last_opened
-    training = run.store.get(made.training, folder / "learned.jsonl") if made else spec.first_data
-    evaluation = run.store.get(last.evaluation, folder / "compared.jsonl") if last else spec.evaluation
-    # What came in since the serving student's data was chosen: a round that promoted nothing has used nothing up.
-    # Logs tell whole seconds: of the one that the last window ended in, everything is looked at again, and known or not.
-    since, until = made.until.replace(microsecond=0) if made else None, clock.now()
-    traffic = read_traffic(
-        spec,
-        run.session.clients,
-        folder,
-        student_as=spec.student_as or handle.arn,
-        since=since,
-        until=until,
-    )
-    run.tell(
-        f"Read {traffic.student_calls:,} calls of the student and {traffic.teacher_calls:,} of the teacher."
-    )
-    unusable = traffic.keep(_rules(run))
-    learned = list(read_records(training))
-    if unanswered := _ask_teacher(run, traffic, Vocabulary(learned), folder):
-        run.tell(
-            f"The teacher left {unanswered:,} prompts unanswered: whether it agrees on them is not known."
-        )
-    # What was compared on once and thinned out since is not learned either.
-    compared = [*load_task(str(evaluation)).prompts, *load_task(str(spec.evaluation)).prompts]
-    choice = choose_from(list(traffic.asked.values()), spec, learned, compared)
-    if unusable:
-        choice = replace(choice, left_out={"against Bedrock's rules": unusable, **choice.left_out})
-    return Found(
-        number=number,
-        since=since,
-        until=until,
-        deployment=handle.arn,
-        serving=serving,
-        traffic=traffic,
-        choice=choice,
-        training=training,
-        evaluation=evaluation,
-    )
-
-
-def _rules(run: Run) -> Rules:
-    """What a prompt must keep to be learned by the student; what it cannot learn it is not compared on either."""
-    distillation = run.spec.distillation
-    return rules_for(run.session.catalog, distillation.teacher, distillation.student)
-
-
-def _ask_teacher(run: Run, traffic: Traffic, vocabulary: Vocabulary, folder: Path) -> int:
-    if not run.spec.ask_teacher:
-        return 0
-    with AnswerCache(folder / "answers") as cache:
-        asking = Asking(
-            concurrency=run.concurrency,
-            retries=2,
-            stream=False,
-            cache=cache,
-            requests_per_minute=None,
-            tokens_per_minute=None,
-            prices=run.prices,
-            clock=run.session.clients.clock,
-            tell=lambda _side, _done, _total: None,
-        )
-        teacher = Marked(run.session.model(run.spec.distillation.teacher))
-        return ask_teacher(traffic, run.spec, teacher, vocabulary, asking)
-
-
 def distillation_on(run: Run, training: Path) -> Distillation:
     """The distillation of a round: as the first, with its own data."""
     return run.spec.distillation.model_copy(update={"data": Prompts(training)})
 
 
-def open_round(run: Run, found: Found) -> Opened:
-    """Write what is learned and compared on, and stage it: from here on the round is what these files say."""
+def open_round(run: Run, found: Found) -> Opened | None:
+    """Write what is learned and compared on, and stage it: from here on the round is what these files say.
+
+    None is opened for a candidate that the same gate has turned down: whoever judges often enough lets anything pass.
+
+    Raises:
+        DataError: If nothing can be distilled from it, or nothing compared; no round is opened then.
+        PlanError: If the job cannot work, likewise.
+    """
     with TemporaryDirectory(dir=run.folder(found.number)) as own:
         data = write_round(
             found.choice, run.spec, found.training, found.evaluation, number=found.number, folder=Path(own)
         )
+        plan = run.session.plan(distillation_on(run, data.training))  # told now: what is open can only go on
+        kept = run.store.lineage.turned_down(plan.fingerprint, serving=found.serving, by=_judge(run))
+        if kept is not None:
+            run.tell(f"There is nothing new to learn since round {kept.round}, which was not promoted.")
+            return None
+        looked_at = Path(own, "looked-at.txt")
+        looked_at.write_text("\n".join(found.looked_at))
+        files = {
+            data.training: data.training_records,
+            data.evaluation: data.evaluation_records,
+            looked_at: len(found.looked_at),
+        }
+        digests = [digest_file(path).sha256 for path in files]
         # Named by what is in it: of two runs that open a round at once, neither writes over the other's files.
-        content = hashlib.sha256(data.training.read_bytes() + data.evaluation.read_bytes()).hexdigest()
-        place = f"round-{found.number:04}-{content[:12]}"
-        training = run.store.put(
-            data.training, f"{place}/{data.training.name}", records=data.training_records
-        )
-        evaluation = run.store.put(
-            data.evaluation, f"{place}/{data.evaluation.name}", records=data.evaluation_records
+        place = f"round-{found.number:04}-{hashlib.sha256(''.join(digests).encode()).hexdigest()[:12]}"
+        training, evaluation, looked = (
+            run.store.put(path, f"{place}/{path.name}", records=records, sha256=digest)
+            for (path, records), digest in zip(files.items(), digests, strict=True)
         )
     written = run.store.append(
         Opened,
@@ -229,6 +152,7 @@ def open_round(run: Run, found: Found) -> Opened:
         serving=found.serving,
         training=training,
         evaluation=evaluation,
+        looked_at=looked,
         chosen=found.choice.by_reason,
         held_out=len(found.choice.held_out),
     )
@@ -238,30 +162,51 @@ def open_round(run: Run, found: Found) -> Opened:
     return written
 
 
-def still_valid(run: Run, opened: Opened) -> bool:
-    """Whether the deployment serves what it served when the round was opened, or the candidate already; if not, the round ends."""
-    serving = settled(run.handle)
+def over(run: Run, opened: Opened) -> str | None:
+    """Why a round cannot go on, and it has ended here; None where it can."""
     distilled = run.store.lineage.of_round(opened.round, Distilled)
-    if serving in (opened.serving, distilled and distilled.model):
-        return True
+    why = _against(run, opened, distilled)
+    if why is None:
+        return None
     if distilled is not None:
         _candidate(run, distilled).delete()  # a comparison that died could not
-    why = f"The deployment serves {serving}, and served {opened.serving} when the round was opened."
     run.store.append(Ended, round=opened.round, why=why)
     run.tell(f"Round {opened.round} ends here. {why}")
+    return why
+
+
+def _against(run: Run, opened: Opened, distilled: Distilled | None) -> str | None:
+    """Why a round cannot go on: somebody has changed the deployment, by hand or by a rollback, or deleted the candidate."""
+    serving, judged = settled(run.handle), run.store.lineage.of_round(opened.round, Judged)
+    if distilled and judged and judged.passed and serving == distilled.model:
+        return None  # the promotion died before it was written down
+    if serving != opened.serving:
+        return (
+            f"{run.handle.arn} serves {serving} in place of {opened.serving}: it was changed while round {opened.round} was "
+            "under way."
+        )
+    if distilled and _is_gone(run, distilled.model):
+        return f"The candidate {distilled.model} was deleted."
+    return None
+
+
+def _is_gone(run: Run, model: str) -> bool:
+    try:
+        CustomModel(run.session.clients, model).describe()
+    except NotFoundError:
+        return True
     return False
 
 
 def hold(run: Run, opened: Opened) -> None:
-    """End the round if the deployment was changed while it was under way, by hand or by a rollback.
+    """Go on only with a round that can.
 
     Raises:
-        PlanError: If it was.
+        PlanError: If it cannot; it has then ended.
     """
-    if not still_valid(run, opened):
+    if why := over(run, opened):
         raise PlanError(
-            f"{run.handle.arn} was changed while round {opened.round} was under way, so the round has ended and nothing was "
-            "promoted: call again to begin another from what serves."
+            f"Round {opened.round} has ended, and nothing was promoted. {why} Call again to begin another from what serves."
         )
 
 
@@ -316,7 +261,7 @@ def compare(run: Run, opened: Opened, distilled: Distilled) -> tuple[Report, Ver
     finally:
         # Whatever happened, nothing of the comparison stays.
         candidate.delete()
-    verdict = report.check(**spec.gate.model_dump())
+    verdict = report.check(**spec.criteria())
     saved = report.save(folder / "report", verdict=verdict)
     place = opened.training.uri.rpartition("/")[0].rpartition("/")[2]
     stored = [
@@ -352,13 +297,25 @@ def settle(run: Run, opened: Opened, distilled: Distilled, judged: Judged) -> bo
     handle = run.handle
     if not judged.passed:
         why = tuple(each["text"] for each in judged.verdict["criteria"] if not each["passed"])
-        run.store.append(Kept, round=opened.round, deployment=handle.arn, serving=opened.serving, why=why)
+        run.store.append(
+            Kept,
+            round=opened.round,
+            deployment=handle.arn,
+            serving=opened.serving,
+            why=why,
+            by=_judge(run),
+        )
         run.tell(f"Round {opened.round}: the gate was not passed, and {opened.serving} stays.")
         return False
     serve(handle, distilled.model)
     _write_promoted(run, opened, distilled)
     run.tell(f"Round {opened.round}: {handle.arn} serves {distilled.model}.")
     return True
+
+
+def _judge(run: Run) -> dict[str, Any]:
+    """What decides whether a candidate takes over, besides its answers."""
+    return {**run.spec.criteria(), "metric": str(run.metrics)}
 
 
 def _write_promoted(run: Run, opened: Opened, distilled: Distilled) -> None:

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from xxhash import xxh3_64_hexdigest
 
 from bedrock_distill.errors import DataError, Offence
 from bedrock_distill.harvest import from_logs
 from bedrock_distill.records.checking import Checker
-from bedrock_distill.records.lines import read_chunks, split_lines
-from bedrock_distill.records.logs import Filter, LogQuery, Metadata
-from bedrock_distill.records.reading import read_records
+from bedrock_distill.records.lines import CutLine, read_chunks, read_lines, split_lines
+from bedrock_distill.records.logs import LogQuery, Metadata
+from bedrock_distill.records.reading import records_in
 from bedrock_distill.records.schema import Record, encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from bedrock_distill.aws import Clients
     from bedrock_distill.chat import Recorded, Target
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from bedrock_distill.records.rules import Rules
     from bedrock_distill.refinement.spec import Refinement
 
-__all__ = ["Asked", "Marked", "Traffic", "read_traffic"]
+__all__ = ["LATE", "Asked", "Marked", "Traffic", "fingerprint", "read_traffic"]
+
+LATE: Final = timedelta(hours=1)
+"""How long before its window a round looks for calls that were logged too late for the round before: Bedrock puts a call's log
+object there some minutes after the call, and says nothing of how many."""
 
 _MARK: Final = ("bedrock-distill", "refinement")
 """Key and value that calls of our own carry in their request metadata."""
@@ -88,17 +93,38 @@ class Traffic:
     teacher_calls: int = 0
     """Calls of the teacher that were read; of the logs, one for each prompt."""
 
+    too_long: int = 0
+    """Logged calls that no line of a data file can hold, and no student learn."""
+
     def at(self, prompt: Record) -> Asked:
         """What is known of a prompt, to be added to."""
         return self.asked.setdefault(prompt, Asked(prompt))
 
+    def add_late(self, late: Traffic, known: Container[str]) -> None:
+        """Take in what was called before the window and is new all the same.
+
+        Args:
+            late: What was called then.
+            known: Fingerprints of prompts that were looked at before.
+        """
+        for prompt, asked in late.asked.items():
+            if prompt not in self.asked and fingerprint(prompt) not in known:
+                self.asked[prompt] = asked
+                self.student_calls += asked.student is not None
+                self.teacher_calls += asked.teacher is not None
+
     def keep(self, rules: Rules) -> int:
-        """Leave out what breaks the rules of training data, such as what is too long; how many prompts that are."""
+        """Leave out what breaks the rules of training data, such as what is too long; how many that are."""
         before = len(self.asked)
         lines = (encode_record(prompt) for prompt in self.asked)
         kept = [record for _, record, _ in Checker(rules, "traffic").records(lines)]
         self.asked = {prompt: self.asked[prompt] for prompt in kept}
-        return before - len(kept)
+        return before - len(kept) + self.too_long
+
+
+def fingerprint(prompt: Record) -> str:
+    """A hash of a prompt, to know it again by."""
+    return xxh3_64_hexdigest(encode_record(prompt.prompt))
 
 
 def read_traffic(
@@ -118,13 +144,15 @@ def read_traffic(
         folder: For what is read from logs, while it is.
         student_as: How logs name the student.
         since: Beginning of the window; None is as far back as they go.
-        until: End of the window.
+        until: End of the window; before `since`, as where two machines' clocks differ, the window is empty.
 
     Raises:
         DataError: If the journal holds something else, or no texts.
         ServiceError: If S3 refuses.
     """
     traffic = Traffic()
+    if since is not None and since >= until:
+        return traffic
     if spec.logs is not None:
         _read_logs(traffic, spec, clients, folder, student_as=student_as, since=since, until=until)
     if spec.journal is not None:
@@ -146,7 +174,8 @@ def _read_logs(
     if logs is None:
         return
     window = LogQuery(
-        where=_but_ours(logs.filter),
+        where=logs.filter,
+        and_where=Metadata(_MARK[0]) != _MARK[1],
         since=since,
         until=until,
         responses=True,
@@ -161,7 +190,10 @@ def _read_logs(
             from_logs(
                 logs.source, path, query=query, clients=clients, max_records=spec.look_at, seed=spec.seed
             )
-            yield from read_records(path)
+            lines = list(read_lines(path))
+            short = [line for line in lines if not isinstance(line, CutLine)]
+            traffic.too_long += len(lines) - len(short)
+            yield from records_in(short, str(path))
 
     for record in records(msgspec.structs.replace(window, exact_model=student_as)):
         traffic.at(record.prompt).student = record.completion
@@ -173,23 +205,13 @@ def _read_logs(
         traffic.teacher_calls += 1
 
 
-def _but_ours(where: Filter | None) -> Filter | None:
-    """A filter that leaves out calls of our own."""
-    key, value = _MARK
-    others = Metadata(key) != value
-    if where is None:
-        return others
-    if where.join == "any" and len(where.conditions) > 1:
-        return where  # filters do not nest; but what asks for any of several values is not met by calls that carry none
-    return Filter((*where.conditions, *others.conditions))  # not `&`, which counts as Bedrock does
-
-
 class _Entry(msgspec.Struct):
     """What is read of a line of a cascade's journal."""
 
     at: datetime
     reason: str
     answered_by: str
+    stop_reason: str
     record: Record | None = None
     student_text: str | None = None
 
@@ -203,8 +225,8 @@ def _read_journal(
     until: datetime,
 ) -> None:
     for number, line in enumerate(split_lines(read_chunks(path), keepends=True), start=1):
-        if not line.strip():
-            continue
+        if not line.strip() or isinstance(line, CutLine):
+            continue  # what no line of a data file can hold, no student can learn
         entry = _entry(line, path, number)
         if entry is None or not _within(entry.at, since, until):
             continue
@@ -218,7 +240,10 @@ def _read_journal(
             asked.student = redact(entry.record.with_completion(entry.student_text)).completion
             traffic.student_calls += 1
         if entry.answered_by != "student":
-            asked.teacher = answered.completion
+            if (
+                entry.stop_reason
+            ):  # else its stream broke, or was left: what came is no answer to compare with
+                asked.teacher = answered.completion
             asked.fell_back = True
             asked.unsure = asked.unsure or entry.reason == "unsure"
             traffic.teacher_calls += 1

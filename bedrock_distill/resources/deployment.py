@@ -45,7 +45,11 @@ _DEPLOYMENT = Noun(
 
 
 class OnDemandDeployment(Spec):
-    """Serve a custom model on demand: no idle cost, billed by the token."""
+    """Serve a custom model on demand: no idle cost, billed by the token.
+
+    Example:
+        `OnDemandDeployment(model=run.result())`, with the model that a distillation job made.
+    """
 
     model: str
     """ARN of the custom model; a `CustomModel` is taken too."""

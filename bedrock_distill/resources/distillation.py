@@ -37,7 +37,12 @@ __all__ = ["Distillation", "intent_of", "plan_distillation"]
 
 
 class Distillation(Spec):
-    """A model customization job of type DISTILLATION."""
+    """A model customization job of type DISTILLATION.
+
+    Example:
+        `Distillation(name="triage", teacher="amazon.nova-pro-v1:0", student="amazon.nova-micro-v1:0",
+        data=Prompts("prompts.jsonl"), output="s3://acme-ml/distill/")`
+    """
 
     name: str
     """Yours to choose; job, model and role are named after it and the plan's fingerprint."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError
 from bedrock_distill.resources.custom_model import CustomModel, custom_models
 from bedrock_distill.resources.deployment import Deployment, deployments
-from bedrock_distill.resources.endpoint import LiveEndpoint, endpoints
+from bedrock_distill.resources.endpoint import LiveEndpoint, endpoints, unused_parts
 from bedrock_distill.resources.model_import import ImportedModel, imported_models
 from bedrock_distill.resources.provisioned import Provisioned, provisioned_throughputs
 
@@ -107,7 +107,7 @@ _SOURCES = (
 
 
 def inventory(clients: Clients) -> Iterator[Item]:
-    """Everything there is in the region, what serves first.
+    """Everything there is in the region, what serves first, and last what endpoints no longer use.
 
     A kind that these credentials may not list is passed over: who may not see endpoints has made none.
     """
@@ -126,6 +126,24 @@ def inventory(clients: Clients) -> Iterator[Item]:
                 arn=row[source.arn],
                 handle=source.handle(clients, row[source.arn]),
             )
+    yield from _unused(clients)
+
+
+def _unused(clients: Clients) -> Iterator[Item]:
+    """Configurations and models that updates of endpoints have left."""
+    try:
+        for part in unused_parts(clients):
+            yield Item(
+                kind=f"SageMaker {part.kind}",
+                name=part.name,
+                status="unused",
+                bills="nothing",
+                made_by=part.endpoint,
+                arn=part.arn,
+                handle=part,
+            )
+    except AccessDeniedError:
+        return
 
 
 def _made_by(clients: Clients, arn: str) -> str:

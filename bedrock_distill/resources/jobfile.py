@@ -57,8 +57,14 @@ def one_table(path: Path, known: Iterable[str], *, what: str = "") -> tuple[str,
     """
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpecError(f"Could not read {what}{str(path)!r}: {error}", value=str(path)) from error
+    except OSError as error:
+        raise SpecError(
+            f"Could not read {what}{str(path)!r}: {error.strerror or error}.", value=str(path)
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(
+            f"Could not read {what}{str(path)!r}: it is not TOML ({error}).", value=str(path)
+        ) from error
     names = tuple(known)
     name, fields = next(iter(document.items()), ("", None))
     if len(document) != 1 or name not in names or not isinstance(fields, dict):

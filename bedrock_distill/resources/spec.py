@@ -37,10 +37,15 @@ class Spec(BaseModel):
 def _as_spec_error(cls: type[Spec], error: ValidationError) -> SpecError:
     problems = []
     for problem in error.errors():
-        field = ".".join(str(part) for part in problem["loc"]) or cls.__name__
+        field = ".".join(str(part) for part in problem["loc"])
         value = problem.get("input")
         shown = "" if problem["type"] == "missing" else f" (got {value!r})"
-        problems.append((field, f"{field}: {problem['msg'].removeprefix('Value error, ')}{shown}"))
+        rule = problem["msg"].removeprefix("Value error, ").removesuffix(".")
+        # pydantic would also take a dict, and does not say how a spec is written.
+        if problem["type"] == "model_type":
+            rule = f"must be {problem['ctx']['class_name']}(…)"
+        # What several fields break together names them itself, and its value would be the whole spec.
+        problems.append((field or cls.__name__, f"{field}: {rule}{shown}" if field else rule))
     known = ", ".join(cls.model_fields)
     extra = (
         f" {cls.__name__} takes: {known}."

@@ -80,13 +80,16 @@ class Choice:
     """Share of calibration sets for which the bound holds; None: it holds on average over them."""
     examples: int
     """How many examples the choice rests on."""
+    binary: bool
+    """Whether every loss was 0 or 1."""
 
     @property
     def least_examples(self) -> int:
-        """How many examples the smallest threshold needs that lets anything through at all, even with no loss among them."""
+        """How many examples it takes to let anything through at all, even where what is let through has no loss."""
         if self.confidence is None:
             return math.ceil(1 / self.alpha - 1 - _ROUNDING)
-        return math.ceil(math.log(1 - self.confidence) / math.log1p(-self.alpha) - _ROUNDING)
+        level = _level(self.confidence, binary=self.binary)
+        return math.ceil(math.log(level) / math.log1p(-self.alpha) - _ROUNDING)
 
 
 def choose(examples: Sequence[Example], *, alpha: float, confidence: float | None = None) -> Choice:
@@ -119,7 +122,7 @@ def choose(examples: Sequence[Example], *, alpha: float, confidence: float | Non
     if best is points[-1] and all(example.score is not None for example in examples):
         # Every example is let through, and so may be what scores lower than any of them.
         best = replace(best, threshold=0.0)
-    return Choice(point=best, alpha=alpha, confidence=confidence, examples=n)
+    return Choice(point=best, alpha=alpha, confidence=confidence, examples=n, binary=binary)
 
 
 def curve(examples: Sequence[Example]) -> tuple[Point, ...]:
@@ -165,7 +168,7 @@ def loss_budget(n: int, *, alpha: float, confidence: float | None, binary: bool)
     """
     if confidence is None:
         return alpha * (n + 1) - 1
-    level = (1 - confidence) * (1.0 if binary else math.exp(-1))
+    level = _level(confidence, binary=binary)
     odds = math.log(alpha) - math.log1p(-alpha)
     log_term, tail, allowed = n * math.log1p(-alpha), 0.0, -1
     for lost in range(n + 1):
@@ -175,6 +178,11 @@ def loss_budget(n: int, *, alpha: float, confidence: float | None, binary: bool)
         allowed = lost
         log_term += math.log(n - lost) - math.log(lost + 1) + odds if lost < n else 0.0
     return allowed
+
+
+def _level(confidence: float, *, binary: bool) -> float:
+    """How seldom a binomial sum may be so small: Bentkus' factor takes its share where losses lie in between."""
+    return (1 - confidence) * (1.0 if binary else math.exp(-1))
 
 
 def _check(place: int, example: Example) -> None:

@@ -100,7 +100,15 @@ class DriftAlarm:
         return self._peak >= 1 / self.level
 
     def observe(self, value: float) -> bool:
-        """Take the next value, from 0 to 1, and say whether the alarm has gone off, now or before."""
+        """Take the next value, from 0 to 1, and say whether the alarm has gone off, now or before.
+
+        Raises:
+            SpecError: If it lies outside.
+        """
+        if not 0 <= value <= 1:
+            raise SpecError(
+                f"An alarm watches values from 0 to 1, not {value!r}.", field="value", value=value
+            )
         with self._lock:
             p = self._p_value(_bin(value))
             staked = (_cash(self._seen) - _cash(self._seen + 1)) / len(_BETS)

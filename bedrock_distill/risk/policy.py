@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import os
 
 __all__ = ["Policy"]
+
+
+_Counts: TypeAlias = dict[Annotated[int, msgspec.Meta(ge=0, le=1000)], Annotated[int, msgspec.Meta(ge=0)]]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,9 +45,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Share of them that the student answers."""
     risk: float
     """Their mean loss."""
-    scores: dict[int, int]
+    scores: _Counts
     """Their scores in thousandths, with how many there are of each; what drift is measured against."""
-    losses: dict[int, int]
+    losses: _Counts
     """The losses of the answers that the student gave, in the same way."""
 
     @classmethod
@@ -52,9 +55,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Read a file.
 
         Raises:
-            DataError: If it is no policy.
+            DataError: If it is no policy, or cannot be read.
         """
-        return cls.from_json(Path(path).read_bytes(), source=str(path))
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"Could not read the policy {str(path)!r}: {error.strerror or error}.") from error
+        return cls.from_json(text, source=str(path))
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "<policy>") -> Self:
@@ -84,9 +91,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return msgspec.json.format(msgspec.json.encode(self), indent=1).decode()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the file, in place of any that is there."""
+        """Write the file, in place of any that is there.
+
+        Raises:
+            DataError: If it cannot be written.
+        """
         place = Path(path)
-        place.write_text(self.to_json() + "\n", encoding="utf-8")
+        try:
+            place.write_text(self.to_json() + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"Could not write the policy {str(path)!r}: {error.strerror or error}."
+            ) from error
         return place
 
     def check_score(self, names: tuple[str, ...]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from bedrock_distill.errors import SpecError
 
@@ -31,14 +32,19 @@ def as_scored(found: float | Scored, *, by: tuple[str, ...]) -> Scored:
     Raises:
         SpecError: If it is not a number from 0 to 1.
     """
-    scored = found if isinstance(found, Scored) else Scored(float(found))
-    if not 0 <= scored.value <= 1:  # not a number fails this, too
+    scored = found if isinstance(found, Scored) else Scored(found)
+    value = scored.value
+    try:
+        number = float(value)  # such as one of numpy's
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= 1:  # not a number fails this, too
         raise SpecError(
-            f"The score {' & '.join(by)!r} returned {scored.value}. A score is a number from 0 to 1, higher where the student is surer.",
+            f"The score {' & '.join(by)!r} returned {value!r}. A score is a number from 0 to 1, higher where the student is surer.",
             field="score",
-            value=scored.value,
+            value=value,
         )
-    return scored
+    return replace(scored, value=number)
 
 
 def score_names(score: object) -> tuple[str, ...]:

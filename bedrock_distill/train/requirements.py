@@ -20,7 +20,7 @@ def require_trainer() -> None:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
-            f"training a student needs {', '.join(missing)}, not installed here; "
-            "run: pip install 'bedrock-distill[local]'",
+            f"Training a student needs {', '.join(missing)}, not installed here. "
+            "Install with: pip install 'bedrock-distill[local]'",
             extra="local",
         )

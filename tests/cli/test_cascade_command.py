@@ -64,6 +64,12 @@ def test_it_prints_the_threshold_and_writes_a_policy_that_a_cascade_is_made_from
     assert cascade.counts.reasons == {"sure": 1, "unsure": 1}
 
 
+def test_a_policy_that_could_not_be_written_is_told_of_before_anything_is_asked(run, capsys, local_cloud):
+    assert run("--score", "labels:billing,shipping", "--out", "gone/policy.json") == 2
+    assert "there is no folder 'gone'" in capsys.readouterr().err
+    assert not local_cloud.calls
+
+
 def test_the_result_is_one_json_document_with_the_curve(run, capsys):
     assert (
         run("--score", "labels:billing,shipping", "--output", "json", "--confidence", "0.9", "--limit", "117")
@@ -112,7 +118,9 @@ def test_prices_of_the_catalog_give_costs(run, capsys, tmp_path):
         (("--score", "nonsense"), "nor MODULE:FUNCTION"),
         (("--score", "no_such_module:score"), "cannot be loaded"),
         (("--score", "regex:("), "cannot be read"),
-        (("--score", "schema:missing.json"), "missing.json"),
+        (("--score", "schema:missing.json"), "'schema:missing.json': No such file"),
+        (("--score", "schema:heldout.jsonl"), "is not JSON"),
+        (("--score", "labels:"), "write labels:A,B"),
         (("--score", "logprobs"), "brings no log-probabilities"),
         (("--score", "labels:a", "--temperature", "warm"), "neither a number nor"),
     ],

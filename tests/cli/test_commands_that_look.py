@@ -31,7 +31,8 @@ def test_jobs_are_listed_shown_and_filtered(run, document):
 
 
 def test_a_job_that_is_not_there_exits_with_5_and_one_that_is_none_with_2(run, model):
-    assert run("jobs", "show", "absent")[0] == 5
+    code, _, said = run("jobs", "show", "absent")
+    assert (code, "see `bedrock-distill jobs list`" in said) == (5, True)
     code, _, said = run("jobs", "show", model)
     assert code == 2
     assert "custom model" in said

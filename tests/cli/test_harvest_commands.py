@@ -10,6 +10,7 @@ from bedrock_distill.cli import main as entry
 from bedrock_distill.local import Cloud
 from bedrock_distill.local.services.emr_serverless import EmrServerless
 from bedrock_distill.local.services.emr_serverless.running import Ended
+from bedrock_distill.resources import HarvestApplication
 
 LOG = "bedrock/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/11/01/00/a.json.gz"
 JOB = """\
@@ -98,3 +99,11 @@ def test_applications_are_listed_and_deleted(run, document, arn):
     code, _, said = run("harvest", "delete", arn)
     assert code == 2
     assert "not the ARN of an EMR Serverless application" in said
+
+
+def test_a_deletion_that_runs_out_of_time_says_what_is_still_there(document, arn, monkeypatch):
+    (application,) = document("harvest", "applications")
+    monkeypatch.setattr(HarvestApplication, "_state", lambda _: "STOPPING")
+    late = document("harvest", "delete", application["arn"], "--timeout", "9s", code=4)
+    going = {f"application {application['arn']}": "STOPPING"}
+    assert late == {"deleted": None, "parts": [], "going": going}

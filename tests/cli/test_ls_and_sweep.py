@@ -52,6 +52,8 @@ def test_ls_shows_what_was_made_with_what_it_is_billed_by(served, run):
 
 def test_ls_of_an_empty_account_is_an_empty_list(run):
     assert listed(run) == {}
+    code, out, said = run("ls")
+    assert (code, out, "--all lists the rest" in said) == (0, "(nothing)\n", True)
 
 
 def test_sweep_deletes_what_one_name_has_made_and_nothing_else(served, run):

@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
+from bedrock_distill.errors import WaitTimeoutError
 from bedrock_distill.local import Fault
+from bedrock_distill.local.services.sagemaker_runtime.routing import NO_CAPACITY
 from bedrock_distill.resources import LiveEndpoint
 
 ENDPOINT = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/"
@@ -75,6 +77,23 @@ def test_the_same_name_with_other_settings_is_an_update_and_without_does_nothing
     assert document("endpoints", "list")[0]["EndpointArn"] == before["arn"]
 
 
+def test_what_updates_have_left_is_listed_and_deleted_beside_what_serves(run, document, create):
+    document(*create("--yes", "--context", "256"))
+    former = document("endpoints", "show", "triage")["EndpointConfigName"]
+    document(*create("--yes", "--context", "512"))
+    items = {(item["kind"], item["status"], item["bills"], item["made_by"]) for item in document("ls")}
+    assert items == {
+        ("endpoint", "InService", "the hour, used or not", "triage"),
+        ("SageMaker endpoint configuration", "unused", "nothing", "triage"),
+        ("SageMaker model", "unused", "nothing", "triage"),
+    }
+    gone = document("endpoints", "delete", "triage", "--unused")
+    assert gone["parts"][0] == f"endpoint configuration {former}"
+    assert len(gone["parts"]) == 2
+    assert [item["kind"] for item in document("ls")] == ["endpoint"]
+    assert document("endpoints", "delete", "triage", "--unused") == {"deleted": None, "parts": []}
+
+
 def test_an_endpoint_answers_by_its_arn_and_by_its_short_name(run, document, create):
     made = document(*create("--yes", "--container", "vllm", "--context", "512", "--set", "MARK=a=b"))
     ask = ("Hello", "--max-tokens", "4", "--temperature", "0")
@@ -84,9 +103,15 @@ def test_an_endpoint_answers_by_its_arn_and_by_its_short_name(run, document, cre
     assert (code, printed) == (0, whole["text"] + "\n")
 
 
-def test_an_endpoint_that_scales_to_zero_takes_its_scaling_with_it(run, document, create):
+def test_an_endpoint_that_scales_to_zero_is_woken_and_takes_its_scaling_with_it(run, document, create, cloud):
     document(*create("--yes", "--min", "0", "--max", "1", "--requests-each", "3"))
     assert document("chat", "endpoint/triage", "Hello", "--max-tokens", "2")["usage"]["output_tokens"] == 2
+    cloud.clock.sleep(900)
+    code, _, said = run("chat", "endpoint/triage", "Hello", "--max-tokens", "2")
+    assert (code, "scaled to zero and is being woken" in said, "of at most 900" in said) == (0, True, True)
+    cloud.faults.add(Fault(code="ValidationError", message=NO_CAPACITY, service="sagemaker-runtime"))
+    code, _, said = run("chat", "endpoint/triage", "Hello", "--wake-timeout", "2m")
+    assert (code, "of at most 120" in said, "--wake-timeout" in said) == (5, True, True)
     _, printed, _ = run("endpoints", "delete", f"{ENDPOINT}triage")
     assert "Deleted the scaling of inference-component/triage" in printed
     assert "Deleted the inference component triage" in printed
@@ -191,6 +216,21 @@ def test_a_wait_for_an_endpoint_that_runs_out_exits_with_4_and_what_aws_refuses_
     late = document(*create("--yes", "--timeout", "5s"), code=4)
     assert late == {"arn": f"{ENDPOINT}triage", "status": "Creating", "reason": ""}
     assert document(*create("--yes", "--no-wait")) == {"arn": f"{ENDPOINT}triage", "status": "Creating"}
+
+
+def test_a_deletion_that_runs_out_of_time_says_what_has_gone_and_what_is_going(run, document, monkeypatch):
+    def too_long(self, *, timeout_s, on_change):
+        on_change("scaling of it", "Deleted")
+        on_change("endpoint triage", "Updating")
+        on_change("endpoint triage", "Deleting")
+        raise WaitTimeoutError(f"The endpoint triage is still Deleting after {timeout_s:g} s.")
+
+    monkeypatch.setattr(LiveEndpoint, "delete", too_long)
+    late = document("endpoints", "delete", "triage", "--timeout", "9s", code=4)
+    assert late == {"deleted": None, "parts": ["scaling of it"], "going": {"endpoint triage": "Deleting"}}
+    code, printed, said = run("endpoints", "delete", "triage", "--timeout", "9s")
+    assert (code, "after 9 s" in said) == (4, True)
+    assert printed.splitlines() == ["Deleted the scaling of it", "Still Deleting: the endpoint triage"]
 
 
 def test_an_endpoint_that_is_not_there_exits_with_5_and_deleting_it_claims_nothing(run, document):

@@ -10,7 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import bedrock_distill as bd
-from bedrock_distill.errors import AccessDeniedError, ConflictError, JobFailedError, SpecError
+from bedrock_distill.errors import (
+    AccessDeniedError,
+    ConflictError,
+    JobFailedError,
+    SpecError,
+    WaitTimeoutError,
+)
 from bedrock_distill.local import Cloud, Fault
 from bedrock_distill.resources import LiveEndpoint
 
@@ -18,6 +24,13 @@ from bedrock_distill.resources import LiveEndpoint
 @pytest.fixture
 def cloud():
     with Cloud() as cloud:
+        cloud.bucket("acme-ml")
+        yield cloud
+
+
+@pytest.fixture
+def slow():
+    with Cloud(clock="polls", polls=2) as cloud:
         cloud.bucket("acme-ml")
         yield cloud
 
@@ -43,6 +56,7 @@ def wanted(student_dir):
 
 
 OTHER = {"container": bd.LMI(context=256)}
+ZERO = {"scaling": bd.Scaling(minimum=0)}
 BROKEN = {"container": bd.VLLM(extra={"SM_VLLM_QUANTIZATION": "int3"})}
 
 
@@ -60,20 +74,80 @@ def _left(sagemaker):
     return tuple(map(len, listed))
 
 
-def test_an_endpoint_that_is_being_created_is_deleted_as_soon_as_aws_lets_it(
-    session, sagemaker, wanted, caplog
-):
+def test_an_endpoint_that_is_being_created_is_deleted_as_soon_as_aws_lets_it(slow, wanted, caplog):
+    session = slow.session()
     endpoint = session.apply(session.plan(wanted()))
     with caplog.at_level(logging.WARNING, "bedrock_distill"):
         assert "endpoint triage" in endpoint.delete()
     assert "is Creating, and AWS deletes it only afterwards" in caplog.text
-    assert _left(sagemaker) == (0, 0, 0, 0)
+    assert _left(slow.boto3_session().client("sagemaker")) == (0, 0, 0, 0)
 
 
 def test_an_endpoint_that_is_being_updated_is_deleted_as_soon_as_aws_lets_it(session, sagemaker, wanted):
     session.apply(session.plan(wanted())).wait()
     session.apply(session.plan(wanted(**OTHER))).delete()
     assert _left(sagemaker) == (0, 0, 0, 0)
+
+
+def test_a_deletion_tells_of_each_part_what_becomes_of_it(slow, wanted):
+    session, told = slow.session(), []
+    endpoint = session.apply(session.plan(wanted()))
+    with pytest.raises(WaitTimeoutError, match="still Creating after 0 s"):
+        endpoint.delete(timeout_s=0, on_change=lambda *change: told.append(change))
+    assert told == [("endpoint triage", "Creating")]
+    parts = endpoint.delete(on_change=lambda *change: told.append(change))
+    assert told[-4:] == [("endpoint triage", "Deleting"), *((part, "Deleted") for part in parts)]
+
+
+@pytest.fixture
+def pager(cloud):
+    """An alarm of somebody else's, under the name that the one of `triage` would have."""
+    cloudwatch = cloud.boto3_session().client("cloudwatch")
+    watched = {"Namespace": "Pager", "MetricName": "Calls", "Statistic": "Sum", "Period": 60}
+    when = {"EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"}
+    cloudwatch.put_metric_alarm(AlarmName="triage-wake", **watched, **when)
+    return lambda: len(cloudwatch.describe_alarms(AlarmNames=["triage-wake"])["MetricAlarms"])
+
+
+def test_a_deletion_leaves_scaling_policies_and_alarms_of_others(cloud, session, wanted, pager, caplog):
+    endpoint = session.apply(session.plan(wanted(scaling=bd.Scaling(maximum=2))))
+    endpoint.wait()
+    scaling = cloud.boto3_session().client("application-autoscaling")
+    [target] = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    there = {name: target[name] for name in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+    step = {"AdjustmentType": "ChangeInCapacity", "StepAdjustments": [{"ScalingAdjustment": 1}]}
+    scaling.put_scaling_policy(
+        **there, PolicyName="theirs", PolicyType="StepScaling", StepScalingPolicyConfiguration=step
+    )
+    assert endpoint.delete()[:2] == ["scaling policy triage-follow", "endpoint triage"]
+    [policy] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    assert policy["PolicyName"] == "theirs"
+    assert pager() == 1
+    assert "The scaling of endpoint/triage/variant/AllTraffic stays" in caplog.text
+    assert "The alarm triage-wake stays" in caplog.text
+
+
+def test_an_alarm_of_somebody_else_is_not_replaced(session, wanted, pager):
+    plan = session.plan(wanted(**ZERO))
+    assert "alarm-not-ours" in {warning.code for warning in plan.blockers}
+    assert "alarm-not-ours" not in _codes(session.plan(wanted(scaling=bd.Scaling(maximum=2))))
+
+
+def test_an_endpoint_that_no_longer_goes_to_zero_loses_what_woke_it(cloud, session, wanted):
+    later = {"asynchronous": bd.AsyncInference(output="s3://acme-ml/answers/")}
+    session.apply(session.plan(wanted(**later, **ZERO))).wait()
+    spec = wanted(**later, scaling=bd.Scaling(minimum=1))
+    plan = session.plan(spec)
+    removals = ["Remove the alarm triage-wake", "Remove the scaling policy triage-wake"]
+    assert [step.says for step in plan.steps if "wake" in step.says] == removals
+    for _ in range(2):  # the second time, all has gone already
+        session.apply(plan)
+        boto3 = cloud.boto3_session()
+        scaling = boto3.client("application-autoscaling")
+        [policy] = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+        assert policy["PolicyName"] == "triage-follow"
+        assert boto3.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert not [step for step in session.plan(spec).steps if "wake" in step.says]
 
 
 def test_an_update_keeps_the_instances_that_traffic_has_called(session, sagemaker, wanted):
@@ -85,6 +159,15 @@ def test_an_update_keeps_the_instances_that_traffic_has_called(session, sagemake
     )
     session.endpoint("triage").wait()
     assert session.apply(session.plan(wanted(scaling=scaling, **OTHER))).wait().instances == 3
+
+
+def test_what_a_component_serves_with_is_in_use_and_what_it_served_with_is_not(session, wanted):
+    endpoint = session.apply(session.plan(wanted(**ZERO)))
+    assert endpoint.delete_unused() == []
+    session.apply(session.plan(wanted(**ZERO, **OTHER))).wait()
+    [left] = endpoint.delete_unused()  # the configuration of a component's endpoint names no model
+    assert left.startswith("model triage-")
+    assert session.model("endpoint/triage").chat("Hello", max_tokens=1).text is not None
 
 
 def test_a_plan_without_scaling_says_that_the_scaling_there_is_stays(session, wanted):
@@ -165,16 +248,6 @@ def test_auto_says_why_the_model_cannot_be_read(session, wanted, student_dir, tm
 def test_a_key_for_disks_that_take_none_stops_the_plan(session, wanted):
     plan = session.plan(wanted(instance="ml.g6.xlarge", kms_key="alias/mine"))
     assert "kms-key-refused" in {warning.code for warning in plan.blockers}
-
-
-@pytest.fixture
-def slow():
-    with Cloud(clock="polls", polls=2) as cloud:
-        cloud.bucket("acme-ml")
-        yield cloud
-
-
-ZERO = {"scaling": bd.Scaling(minimum=0)}
 
 
 def test_an_update_of_a_component_has_happened_when_apply_returns(slow, wanted):

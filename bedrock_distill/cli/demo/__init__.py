@@ -76,7 +76,6 @@ def _document(outcome: Outcome) -> dict[str, object]:
 
 def _text(outcome: Outcome) -> str:
     report = outcome.report
-    agreement = report.agreement
     lines = [
         "Messages that the student has never seen:",
         "",
@@ -85,8 +84,9 @@ def _text(outcome: Outcome) -> str:
         "",
         table(
             [
-                ("untrained base", f"{_base(report):.1%}", ""),
-                ("student", f"{agreement.value:.1%}", f"{agreement.low:.1%} to {agreement.high:.1%}"),
+                (side, f"{each.value:.1%}", f"{each.low:.1%} to {each.high:.1%}")
+                for side, each in (("untrained base", report.base_agreement), ("student", report.agreement))
+                if each
             ],
             ("agreement with the teacher", "value", "95 % interval"),
         ),

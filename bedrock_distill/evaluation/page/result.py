@@ -93,7 +93,7 @@ def _criteria(verdict: Verdict) -> Markup:
                 element("span", each.text),
                 class_="met" if each.passed else "missed",
             )
-            for each in verdict.criteria
+            for each in verdict.missed_first
         ],
         class_="criteria",
     )
@@ -175,7 +175,8 @@ def _metric_columns(report: Report) -> list[tuple[str, Callable[[MetricResult], 
     ]
     if report.metric.base:
         columns.append((f"Base {agrees}", lambda result: result.base.agreement if result.base else None))
-    if report.metric.absolute:
+    # A judge that decides has no such score, and the metrics beside it may.
+    if any(result.absolute for result in report.metrics):
         columns += [
             (f"Student {scored}", lambda result: result.student.reference),
             (f"Teacher {scored}", lambda result: result.teacher),

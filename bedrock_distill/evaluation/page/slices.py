@@ -85,6 +85,12 @@ def _table(members: list[tuple[SliceResult, Guard | None]], floor: float | None)
     for found, guard in members:
         row: list[Child] = [found.value, count(found.n), estimate_cell(found.retention) if found.n else DASH]
         if guarded and guard is not None:
-            row += [_STATES[guard.state], f"{guard.p_short:.4f}", f"{guard.p_kept:.4f}"]
+            word = _STATES[guard.state]
+            stopping = guard.state in ("short", "blind")
+            row += [
+                element("strong", word) if stopping else word,
+                f"{guard.p_short:.4f}",
+                f"{guard.p_kept:.4f}",
+            ]
         rows.append(row)
     return table(header, rows, text_columns=(0, 3))

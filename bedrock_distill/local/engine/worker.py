@@ -27,7 +27,7 @@ class WorkerBatch:
     def __init__(self, directory: Path) -> None:
         self._worker = Worker(directory, max_batch=_MOST_AT_ONCE, threads=None)
         self._ends = end_ids(self._worker.tokenizer, self._worker.model)
-        self.room = int(self._worker.model.config.max_position_embeddings)
+        self.room = self._worker.positions
 
     def answer(self, ids: Sequence[int], sampling: Sampling) -> Iterator[str | Generated]:
         """Pieces of text, then the whole."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from bedrock_distill.models.checks.subject import gigabytes, some
-from bedrock_distill.models.reading import ADAPTER, CONFIG, TOKENIZER, is_weights
+from bedrock_distill.models.reading import ADAPTER, CONFIG, INDEX, TOKENIZER, WEIGHTS, is_weights
 from bedrock_distill.models.report import TARGETS, Finding
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["check_files", "other_kind"]
 
 _PICKLED = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "consolidated*.bin")
+_READ = (WEIGHTS, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Files of which transformers reads the first that is there (`modeling_utils`); beside none of them it loads no weights."""
+_LIKE_WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt")
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+"""What lies there as shards lacks its index, which is told in its own words."""
 _TRAINING = (
     "optimizer*", "scheduler.pt", "rng_state*", "trainer_state.json", "training_args.bin", "scaler.pt",
     "global_step*", "latest", "zero_to_fp32.py", "events.out.tfevents*",
@@ -89,9 +95,16 @@ def _check_weight_formats(subject: Subject) -> Iterator[Finding]:
     contents = subject.contents
     pickled = [name for name in contents.top if _matches(name, _PICKLED) and not _matches(name, _TRAINING)]
     safe = contents.weight_files
-    if not safe and not pickled:
+    if odd := _oddly_named(contents):
+        yield Finding.error(
+            "weights-name",
+            f"{some(odd)} has a name that transformers does not read: it reads {WEIGHTS} or the shards that {INDEX} names "
+            "(pickled: pytorch_model.bin, or those of pytorch_model.bin.index.json). Rename it, or save the model again with "
+            "save_pretrained(…)",
+        )
+    elif not safe and not pickled:
         yield Finding.error("no-weights", "there is no *.safetensors file: the weights are missing")
-    elif not safe:
+    if pickled and not safe:
         strict = subject.named(*(target for target in subject.targets if target.safetensors_only))
         save = "load the model and save it again with save_pretrained(…), which writes safetensors"
         text = f"the weights are pickled ({some(pickled)})"
@@ -105,6 +118,19 @@ def _check_weight_formats(subject: Subject) -> Iterator[Finding]:
         )
     elif pickled:
         yield _superfluous(contents, "pickled-too", pickled, "the weights once more, pickled")
+
+
+def _oddly_named(contents: Contents) -> list[str]:
+    """What looks like weights, where nothing has a name that is read."""
+    if any(name in contents.sizes for name in _READ):
+        return []
+    return [
+        name
+        for name in contents.top
+        if _matches(name, _LIKE_WEIGHTS)
+        and not _matches(name, ("adapter_*", *_TRAINING))
+        and not _SHARD.fullmatch(name)
+    ]
 
 
 def _check_tokenizer_files(contents: Contents) -> Iterator[Finding]:

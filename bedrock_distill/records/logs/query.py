@@ -16,7 +16,7 @@ from bedrock_distill.records.logs.filters import Filter
 from bedrock_distill.records.logs.layout import in_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bedrock_distill.records.curation.redaction import Redaction
     from bedrock_distill.records.logs.decoding import Envelope
@@ -37,6 +37,8 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     where: Filter | None = None
     """On the request's metadata."""
+    and_where: Filter | None = None
+    """Another filter on it that must hold, too: filters do not nest."""
     models: tuple[str, ...] = ()
     """Models that answered, whichever way they were called: id, profile and ARN of one model are the same."""
     exact_model: str | None = None
@@ -110,6 +112,7 @@ class Selector:
             self._bad_stops = {
                 stop: "stop-reason" for stop in (*get_args(Stop), None) if stop not in query.stops
             }
+        self.passes = _both(query.where, query.and_where)
         self.redactor = _redaction(query.redact).redactor if query.redact is not None else None
         self._measures = bool(
             query.min_chars or query.max_chars is not None or query.languages or query.pattern
@@ -127,10 +130,9 @@ class Selector:
 
     def takes(self, envelope: Envelope) -> bool:
         """Whether a record is wanted, by all that its envelope says."""
-        where = self.query.where
         return (
             self.takes_model(envelope.model_id, envelope.operation)
-            and (where is None or where.matches(envelope.metadata or {}))
+            and (self.passes is None or self.passes(envelope.metadata or {}))
             and self._in_time(envelope.timestamp)
         )
 
@@ -166,6 +168,14 @@ class Selector:
             if language_of(prompt) not in query.languages:
                 return "language"
         return None
+
+
+def _both(one: Filter | None, other: Filter | None) -> Callable[[Mapping[str, str]], bool] | None:
+    """What asks metadata whether both filters let it pass; None where nothing is asked."""
+    if one is None or other is None:
+        only = other if one is None else one
+        return None if only is None else only.matches
+    return lambda metadata: one.matches(metadata) and other.matches(metadata)
 
 
 def _redaction(kinds: str) -> Redaction:

@@ -44,10 +44,10 @@ def scan_lines(
         predicate: The caller's own last word.
     """
     query = selector.query
-    answers, where, redactor = query.responses, query.where, selector.redactor
+    answers, passes, redactor = query.responses, selector.passes, selector.redactor
     redacted = Counter(tally.redacted)
     choosy = bool(query.models or query.exact_model or query.operations)
-    picky = choosy or where is not None or query.since is not None or query.until is not None
+    picky = choosy or passes is not None or query.since is not None or query.until is not None
     takes_model, takes, objection = selector.takes_model, selector.takes, selector.objection
     skipped: dict[str, int] = dict(tally.skipped)
     by_model: dict[str, int] = dict(tally.by_model_id)
@@ -65,7 +65,7 @@ def scan_lines(
                 model, operation = head.model_id, head.operation
                 if (
                     (choosy and not takes_model(model, operation))
-                    or (where is not None and not _may_pass(line, head, where.matches))
+                    or (passes is not None and not _may_pass(line, head, passes))
                 ) and says_log(line, head):
                     skipped["not-selected"] = skipped.get("not-selected", 0) + 1
                     continue

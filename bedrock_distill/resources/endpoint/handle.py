@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.errors import JobFailedError, NotFoundError, ServiceError
 from bedrock_distill.resources.endpoint.advice import advice_for
+from bedrock_distill.resources.endpoint.made import unused_parts
 from bedrock_distill.resources.endpoint.removal import remove_endpoint
 from bedrock_distill.resources.waiting import Noun, wait_until_over
 from bedrock_distill.uris import Arn
@@ -189,18 +190,39 @@ class LiveEndpoint:
         events.sort(key=lambda event: event[0])
         return [message for _, message in events][-limit:]
 
-    def delete(self, *, timeout_s: float = 1800) -> list[str]:
+    def delete(
+        self, *, timeout_s: float = 1800, on_change: Callable[[str, str], None] | None = None
+    ) -> list[str]:
         """Delete the endpoint and all that was made for it: scaling, alarms, components, configurations, models.
 
-        The staged files and the role stay, for the next endpoint. What is gone already is passed over.
+        The staged files and the role stay, for the next endpoint. What is gone already is passed over, and so are scaling
+        policies and alarms of others, which is logged.
 
         Args:
             timeout_s: Seconds to wait at most for what takes its time to go.
+            on_change: Told each part, in words, with its new status: AWS's own, `Deleting`, and at last `Deleted`.
+
+        Returns:
+            What was deleted, in words.
+
+        Raises:
+            WaitTimeoutError: If a part is still going when the time is up; deleting again goes on from there.
+        """
+        return remove_endpoint(self.clients, self.name, timeout_s=timeout_s, on_change=on_change)
+
+    def delete_unused(self) -> list[str]:
+        """Delete only the configurations and models that plans of this endpoint have made and that it does not use.
+
+        Updates leave them behind. They cost nothing.
 
         Returns:
             What was deleted, in words.
         """
-        return remove_endpoint(self.clients, self.name, timeout_s=timeout_s)
+        deleted = []
+        for part in unused_parts(self.clients, self.name):
+            part.delete()
+            deleted.append(str(part))
+        return deleted
 
     def __repr__(self) -> str:
         return f"LiveEndpoint({self.arn!r})"

@@ -91,7 +91,7 @@ def plan_endpoint(spec: Endpoint, survey: EndpointSurvey, catalog: Catalog) -> P
         catalog=catalog,
     )
     requests = requests_for(spec, parts)
-    scaling = scaling_steps(spec)
+    scaling = scaling_steps(spec, policy=survey.wake_policy, alarm=survey.wake_alarm is True)
     steps: list[Step] = [
         *survey.model.stage(spec.data_kms_key),
         *([role] if role else []),

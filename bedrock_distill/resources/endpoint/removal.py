@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.aws import poll
-from bedrock_distill.errors import NotFoundError, ServiceError, WaitTimeoutError
+from bedrock_distill.errors import WaitTimeoutError
+from bedrock_distill.resources.endpoint.made import delete_if_there, made_parts
+from bedrock_distill.resources.endpoint.requests import VARIANT
+from bedrock_distill.resources.endpoint.scaling import NAMESPACE, is_wake_alarm, policy_names, wake_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,13 +26,22 @@ _UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"}
 """Statuses in which AWS deletes neither an endpoint nor an inference component."""
 
 
-def remove_endpoint(clients: Clients, name: str, *, timeout_s: float) -> list[str]:
+def remove_endpoint(
+    clients: Clients,
+    name: str,
+    *,
+    timeout_s: float,
+    on_change: Callable[[str, str], None] | None = None,
+) -> list[str]:
     """Delete an endpoint and what goes with it.
+
+    Policies and alarms of others are left, which is logged.
 
     Args:
         clients: The gate to AWS.
         name: The endpoint's name.
         timeout_s: Seconds to wait at most for each thing that takes its time to go.
+        on_change: Told each part, in words, with its new status: AWS's own, `Deleting`, and at last `Deleted`.
 
     Returns:
         What was deleted, in words.
@@ -37,53 +49,83 @@ def remove_endpoint(clients: Clients, name: str, *, timeout_s: float) -> list[st
     Raises:
         WaitTimeoutError: If something is still going when the time is up; deleting again goes on from there.
     """
-    removal = _Removal(clients, name, timeout_s)
-    return [
-        *removal.scaling(),
-        *removal.alarms(),
-        *removal.components(),
-        *removal.endpoint(),
-        *removal.made("endpoint configuration", "endpoint_config", "EndpointConfig"),
-        *removal.made("model", "model", "Model"),
-    ]
+    tell = on_change or (lambda _part, _status: None)
+    removal = _Removal(clients, name, timeout_s, tell)
+    deleted = []
+    for part in chain(
+        removal.scaling(),
+        removal.alarms(),
+        removal.components(),
+        removal.endpoint(),
+        removal.made(),
+    ):
+        deleted.append(part)
+        tell(part, "Deleted")
+    return deleted
 
 
 class _Removal:
-    """One endpoint on its way out."""
+    """One endpoint on its way out. Each method goes over one kind of part, and yields what has gone."""
 
-    def __init__(self, clients: Clients, name: str, timeout_s: float) -> None:
+    def __init__(
+        self, clients: Clients, name: str, timeout_s: float, tell: Callable[[str, str], None]
+    ) -> None:
         self._clients = clients
         self._name = name
         self._timeout_s = timeout_s
+        self._tell = tell
 
     def scaling(self) -> Iterator[str]:
-        """Deregistering a target takes its policies with it."""
-        for resource in (f"endpoint/{self._name}/variant/AllTraffic", f"inference-component/{self._name}"):
+        """Deregistering a target takes its policies with it, so that one with policies of others stays."""
+        for resource in (f"endpoint/{self._name}/variant/{VARIANT}", f"inference-component/{self._name}"):
             targets = self._clients.pages(
                 "application-autoscaling",
                 "describe_scalable_targets",
                 "ScalableTargets",
-                ServiceNamespace="sagemaker",
+                **NAMESPACE,
                 ResourceIds=[resource],
             )
-            for target in list(targets):
-                self._clients.call(
-                    "application-autoscaling",
-                    "deregister_scalable_target",
-                    subject=resource,
-                    ServiceNamespace="sagemaker",
-                    ResourceId=resource,
-                    ScalableDimension=target["ScalableDimension"],
+            for found in list(targets):
+                target = {"ResourceId": resource, "ScalableDimension": found["ScalableDimension"]}
+                names = self._policies(target)
+                theirs = sorted(names.difference(policy_names(self._name)))
+                if not theirs:
+                    self._unscale("deregister_scalable_target", target)
+                    yield f"scaling of {resource}"
+                    continue
+                for name in sorted(names.difference(theirs)):
+                    self._unscale("delete_scaling_policy", {**target, "PolicyName": name})
+                    yield f"scaling policy {name}"
+                _log.warning(
+                    "The scaling of %s stays: it has policies that no plan of this endpoint made (%s).",
+                    resource,
+                    ", ".join(theirs),
                 )
-                yield f"scaling of {resource}"
+
+    def _policies(self, target: dict[str, str]) -> set[str]:
+        found = self._clients.pages(
+            "application-autoscaling", "describe_scaling_policies", "ScalingPolicies", **NAMESPACE, **target
+        )
+        return {policy["PolicyName"] for policy in found}
+
+    def _unscale(self, operation: str, params: dict[str, Any]) -> None:
+        self._clients.call(
+            "application-autoscaling", operation, subject=params["ResourceId"], **NAMESPACE, **params
+        )
 
     def alarms(self) -> Iterator[str]:
         """The alarm that wakes it."""
-        alarm = f"{self._name}-wake"
-        found = self._clients.call("cloudwatch", "describe_alarms", subject=alarm, AlarmNames=[alarm])
-        if found.get("MetricAlarms"):
-            self._clients.call("cloudwatch", "delete_alarms", subject=alarm, AlarmNames=[alarm])
-            yield f"alarm {alarm}"
+        name = wake_name(self._name)
+        found = self._clients.call("cloudwatch", "describe_alarms", subject=name, AlarmNames=[name])
+        for alarm in found.get("MetricAlarms", ()):
+            if is_wake_alarm(alarm, self._name):
+                self._clients.call("cloudwatch", "delete_alarms", subject=name, AlarmNames=[name])
+                yield f"alarm {name}"
+            else:
+                _log.warning(
+                    "The alarm %s stays: it does not watch this endpoint, so that no plan of it made the alarm.",
+                    name,
+                )
 
     def components(self) -> Iterator[str]:
         """Inference components; the endpoint can go only when they have gone."""
@@ -109,9 +151,10 @@ class _Removal:
         for component in names:
             self._settle("inference component", "InferenceComponent", component, partial(there, component))
             self._delete("delete_inference_component", InferenceComponentName=component)
-            yield f"inference component {component}"
+            self._tell(f"inference component {component}", "Deleting")
         for component in names:
             self._wait(partial(is_gone, component), f"inference component {component}")
+            yield f"inference component {component}"
 
     def endpoint(self) -> Iterator[str]:
         """The endpoint itself."""
@@ -129,29 +172,14 @@ class _Removal:
         self._wait(lambda: there() is None, f"endpoint {self._name}")
         yield f"endpoint {self._name}"
 
-    def made(self, what: str, operation: str, member: str) -> Iterator[str]:
-        """Configurations or models that plans of this endpoint have made: named after it, and tagged with it."""
-        ours = re.compile(rf"{re.escape(self._name)}-[0-9a-f]{{8}}")
-        listed = self._clients.pages("sagemaker", f"list_{operation}s", f"{member}s", NameContains=self._name)
-        for item in list(listed):
-            name = item[f"{member}Name"]
-            if not ours.fullmatch(name) or not self._tagged(item[f"{member}Arn"]):
-                continue
-            self._delete(f"delete_{operation}", **{f"{member}Name": name})
-            yield f"{what} {name}"
-
-    def _tagged(self, arn: str) -> bool:
-        tags = self._clients.pages("sagemaker", "list_tags", "Tags", ResourceArn=arn)
-        return any(tag["Key"] == "bedrock-distill" and tag["Value"] == self._name for tag in tags)
+    def made(self) -> Iterator[str]:
+        """Configurations and models that plans of this endpoint have made."""
+        for part in made_parts(self._clients, self._name):
+            part.delete()
+            yield str(part)
 
     def _delete(self, operation: str, **params: Any) -> None:
-        try:
-            self._clients.call("sagemaker", operation, subject=self._name, **params)
-        except ServiceError as error:
-            # A deletion beside this one was faster. SageMaker says of what is not there that the request is invalid.
-            gone = isinstance(error, NotFoundError) or "could not find" in error.message.lower()
-            if not gone:
-                raise
+        delete_if_there(self._clients, operation, subject=self._name, **params)
 
     def _settle(
         self, what: str, member: str, name: str, look: Callable[[], dict[str, Any] | None]
@@ -164,6 +192,7 @@ class _Removal:
                 return found
             if now != status:
                 status = now
+                self._tell(f"{what} {name}", status)
                 _log.warning(
                     "The %s %s is %s, and AWS deletes it only afterwards: waiting.", what, name, status
                 )
@@ -174,6 +203,7 @@ class _Removal:
         )
 
     def _wait(self, gone: Callable[[], bool], what: str) -> None:
+        self._tell(what, "Deleting")
         for is_gone in poll(gone, clock=self._clients.clock, timeout_s=self._timeout_s):
             if is_gone:
                 return

@@ -14,9 +14,21 @@ from bedrock_distill.resources.endpoint.requests import VARIANT
 if TYPE_CHECKING:
     from bedrock_distill.resources.endpoint.spec import Endpoint, Scaling
 
-__all__ = ["Scaled", "scaled_thing", "scaling_steps"]
+__all__ = [
+    "NAMESPACE",
+    "Scaled",
+    "is_wake_alarm",
+    "policy_names",
+    "scaled_thing",
+    "scaling_steps",
+    "wake_name",
+]
 
-_NAMESPACE = {"ServiceNamespace": "sagemaker"}
+NAMESPACE: dict[str, Any] = {"ServiceNamespace": "sagemaker"}
+
+_COMPONENT_ASKED = ("NoCapacityInvocationFailures", "InferenceComponentName")
+_QUEUE_FILLED = ("HasBacklogWithoutCapacity", "EndpointName")
+"""Metric, and the dimension that names the endpoint, which tell that somebody asks and nothing is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +42,31 @@ class Scaled:
     aim: float
     """The metric's value that is aimed at."""
     waking: tuple[str, str] | None
-    """Metric, and the dimension that names this endpoint, which tell that somebody asks and nothing is there."""
+    """What wakes it from zero: a metric, and the dimension that names this endpoint."""
 
     @property
     def target(self) -> dict[str, Any]:
         """How Application Auto Scaling names it."""
-        return {**_NAMESPACE, "ResourceId": self.resource, "ScalableDimension": self.dimension}
+        return {**NAMESPACE, "ResourceId": self.resource, "ScalableDimension": self.dimension}
+
+
+def wake_name(endpoint: str) -> str:
+    """What the policy that wakes an endpoint from zero, and its alarm, are called."""
+    return f"{endpoint}-wake"
+
+
+def policy_names(endpoint: str) -> tuple[str, str]:
+    """What the policies that plans of an endpoint make are called."""
+    return f"{endpoint}-follow", wake_name(endpoint)
+
+
+def is_wake_alarm(alarm: dict[str, Any], endpoint: str) -> bool:
+    """Whether an alarm watches what wakes this endpoint; another of the same name is somebody else's."""
+    dimensions = [(each["Name"], each["Value"]) for each in alarm.get("Dimensions", ())]
+    return alarm.get("Namespace") == "AWS/SageMaker" and any(
+        alarm.get("MetricName") == metric and dimensions == [(dimension, endpoint)]
+        for metric, dimension in (_COMPONENT_ASKED, _QUEUE_FILLED)
+    )
 
 
 def scaled_thing(spec: Endpoint) -> Scaled:
@@ -46,7 +77,7 @@ def scaled_thing(spec: Endpoint) -> Scaled:
             dimension="sagemaker:inference-component:DesiredCopyCount",
             metric=_predefined("SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution"),
             aim=spec.aimed_at,
-            waking=("NoCapacityInvocationFailures", "InferenceComponentName"),
+            waking=_COMPONENT_ASKED,
         )
     variant = f"endpoint/{spec.name}/variant/{VARIANT}"
     if spec.asynchronous is not None:
@@ -62,7 +93,7 @@ def scaled_thing(spec: Endpoint) -> Scaled:
                 }
             },
             aim=spec.aimed_at,
-            waking=("HasBacklogWithoutCapacity", "EndpointName"),
+            waking=_QUEUE_FILLED,
         )
     return Scaled(
         resource=variant,
@@ -73,8 +104,14 @@ def scaled_thing(spec: Endpoint) -> Scaled:
     )
 
 
-def scaling_steps(spec: Endpoint) -> list[Configure]:
-    """The steps, in order; none for an endpoint that is not scaled."""
+def scaling_steps(spec: Endpoint, *, policy: bool = False, alarm: bool = False) -> list[Configure]:
+    """The steps, in order; none for an endpoint that is not scaled.
+
+    Args:
+        spec: What is wanted.
+        policy: Whether a policy that wakes it from zero is there already.
+        alarm: Whether an alarm that sets it off is there. One that does not go to zero any more needs neither.
+    """
     scaling = spec.scaling
     if scaling is None:
         return []
@@ -82,8 +119,8 @@ def scaling_steps(spec: Endpoint) -> list[Configure]:
     steps = [_register(spec, scaling, scaled), _follow(spec, scaling, scaled)]
     if scaling.minimum == 0 and scaled.waking is not None:
         wake = _wake_policy(spec, scaled)
-        steps += [wake, _wake_alarm(spec, scaled.waking, wake)]
-    return steps
+        return [*steps, wake, _wake_alarm(spec, scaled.waking, wake)]
+    return [*steps, *([_no_alarm(spec)] if alarm else ()), *([_no_policy(spec, scaled)] if policy else ())]
 
 
 def _predefined(name: str) -> dict[str, Any]:
@@ -101,7 +138,7 @@ def _register(spec: Endpoint, scaling: Scaling, scaled: Scaled) -> Configure:
         look=LookAt(
             operation="describe_scalable_targets",
             params={
-                **_NAMESPACE,
+                **NAMESPACE,
                 "ResourceIds": [scaled.resource],
                 "ScalableDimension": scaled.dimension,
             },
@@ -120,18 +157,17 @@ def _policy(scaled: Scaled, name: str, kind: str, settings: dict[str, Any]) -> C
         service="application-autoscaling",
         operation="put_scaling_policy",
         request={**scaled.target, "PolicyName": name, "PolicyType": kind, **settings},
-        look=LookAt(
-            operation="describe_scaling_policies",
-            params={
-                **_NAMESPACE,
-                "PolicyNames": [name],
-                "ResourceId": scaled.resource,
-                "ScalableDimension": scaled.dimension,
-            },
-            items="ScalingPolicies",
-        ),
+        look=_policy_named(scaled, name),
         same=(settings,),
         result="PolicyARN",
+    )
+
+
+def _policy_named(scaled: Scaled, name: str) -> LookAt:
+    return LookAt(
+        operation="describe_scaling_policies",
+        params={**scaled.target, "PolicyNames": [name]},
+        items="ScalingPolicies",
     )
 
 
@@ -144,7 +180,7 @@ def _follow(spec: Endpoint, scaling: Scaling, scaled: Scaled) -> Configure:
             "ScaleOutCooldown": scaling.scale_out_s,
         }
     }
-    return _policy(scaled, f"{spec.name}-follow", "TargetTrackingScaling", settings)
+    return _policy(scaled, policy_names(spec.name)[0], "TargetTrackingScaling", settings)
 
 
 def _wake_policy(spec: Endpoint, scaled: Scaled) -> Configure:
@@ -156,7 +192,7 @@ def _wake_policy(spec: Endpoint, scaled: Scaled) -> Configure:
             "StepAdjustments": [{"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1}],
         }
     }
-    return _policy(scaled, f"{spec.name}-wake", "StepScaling", settings)
+    return _policy(scaled, wake_name(spec.name), "StepScaling", settings)
 
 
 def _wake_alarm(spec: Endpoint, waking: tuple[str, str], policy: Configure) -> Configure:
@@ -173,7 +209,7 @@ def _wake_alarm(spec: Endpoint, waking: tuple[str, str], policy: Configure) -> C
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "missing",
     }
-    name = f"{spec.name}-wake"
+    name = wake_name(spec.name)
     return Configure(
         kind="alarm",
         name=name,
@@ -184,9 +220,41 @@ def _wake_alarm(spec: Endpoint, waking: tuple[str, str], policy: Configure) -> C
             "AlarmDescription": f"Somebody asks the endpoint {spec.name}, and it is scaled to zero.",
             **settings,
         },
-        look=LookAt(operation="describe_alarms", params={"AlarmNames": [name]}, items="MetricAlarms"),
+        look=_alarm_named(name),
         same=(settings,),
         links={"AlarmActions": policy.id},
         # CloudWatch bills an alarm by the month; cents, but money.
         bills=True,
+    )
+
+
+def _alarm_named(name: str) -> LookAt:
+    return LookAt(operation="describe_alarms", params={"AlarmNames": [name]}, items="MetricAlarms")
+
+
+def _no_alarm(spec: Endpoint) -> Configure:
+    name = wake_name(spec.name)
+    return Configure(
+        kind="alarm",
+        name=name,
+        service="cloudwatch",
+        operation="delete_alarms",
+        request={"AlarmNames": [name]},
+        look=_alarm_named(name),
+        same=(),
+        removes=True,
+    )
+
+
+def _no_policy(spec: Endpoint, scaled: Scaled) -> Configure:
+    name = wake_name(spec.name)
+    return Configure(
+        kind="scaling policy",
+        name=name,
+        service="application-autoscaling",
+        operation="delete_scaling_policy",
+        request={**scaled.target, "PolicyName": name},
+        look=_policy_named(scaled, name),
+        same=(),
+        removes=True,
     )

@@ -10,6 +10,7 @@ from bedrock_distill.errors import AccessDeniedError
 from bedrock_distill.resources import fields
 from bedrock_distill.resources.endpoint.policies import endpoint_policy, endpoint_trust
 from bedrock_distill.resources.endpoint.requests import VARIANT
+from bedrock_distill.resources.endpoint.scaling import is_wake_alarm, scaled_thing, wake_name
 from bedrock_distill.resources.made_role import find_role
 from bedrock_distill.resources.model_folder import find_model
 from bedrock_distill.resources.survey import Place
@@ -48,6 +49,10 @@ class EndpointSurvey:
     """Inference components that the existing endpoint has."""
     scaled: tuple[int, int] | None = None
     """Fewest and most instances that the existing endpoint is scaled between, or None where it is not, or may not be seen."""
+    wake_policy: bool = False
+    """Whether the existing endpoint has a policy that wakes it from zero, as far as may be seen."""
+    wake_alarm: bool | None = None
+    """Whether the alarm with the name of the one that wakes it is this endpoint's; None where there is none to be seen."""
 
 
 def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> EndpointSurvey:
@@ -85,6 +90,8 @@ def survey_endpoint(spec: Endpoint, clients: Clients, catalog: Catalog) -> Endpo
         tags=_tags(clients, existing["EndpointArn"]) if existing else {},
         components=_components(clients, spec.name) if existing else (),
         scaled=_scaled(clients, spec.name) if existing and spec.scaling is None else None,
+        wake_policy=existing is not None and spec.scaling is not None and _has_wake_policy(spec, clients),
+        wake_alarm=_wake_alarm(clients, spec.name) if spec.scaling else None,
     )
 
 
@@ -129,6 +136,30 @@ def _scaled(clients: Clients, endpoint: str) -> tuple[int, int] | None:
     except AccessDeniedError:
         return None
     return next(((item["MinCapacity"], item["MaxCapacity"]) for item in answer["ScalableTargets"]), None)
+
+
+def _has_wake_policy(spec: Endpoint, clients: Clients) -> bool:
+    target = scaled_thing(spec).target
+    try:
+        answer = clients.call(
+            "application-autoscaling",
+            "describe_scaling_policies",
+            subject=target["ResourceId"],
+            PolicyNames=[wake_name(spec.name)],
+            **target,
+        )
+    except AccessDeniedError:
+        return False
+    return bool(answer["ScalingPolicies"])
+
+
+def _wake_alarm(clients: Clients, endpoint: str) -> bool | None:
+    name = wake_name(endpoint)
+    try:
+        answer = clients.call("cloudwatch", "describe_alarms", subject=name, AlarmNames=[name])
+    except AccessDeniedError:
+        return None
+    return next((is_wake_alarm(alarm, endpoint) for alarm in answer.get("MetricAlarms", ())), None)
 
 
 def _components(clients: Clients, endpoint: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bedrock_distill.plan import PlanWarning
+from bedrock_distill.resources.endpoint.scaling import wake_name
 from bedrock_distill.resources.model_warnings import access_warnings, bucket_warnings, model_warnings
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def warnings_for(
         *bucket_warnings(survey.bucket, survey.place.region),
         *_settings(on),
         *_existing(spec, survey, config),
+        *_alarm(spec, survey),
         *_keys(spec, on),
         *access_warnings(role=spec.role, role_hidden=survey.role_hidden, data_kms_key=spec.data_kms_key),
         *_idle(spec),
@@ -104,6 +106,16 @@ def _existing(spec: Endpoint, survey: EndpointSurvey, config: str) -> Iterator[P
             code="scaling-stays",
             text=f"The endpoint is scaled from {low} to {high} instances, and leaving scaling out does not end that. To hold a "
             "number, give it as both minimum and maximum; to be rid of scaling, delete the endpoint first.",
+        )
+
+
+def _alarm(spec: Endpoint, survey: EndpointSurvey) -> Iterator[PlanWarning]:
+    if spec.scaling is not None and spec.scaling.minimum == 0 and survey.wake_alarm is False:
+        yield PlanWarning(
+            code="alarm-not-ours",
+            text=f"There is an alarm {wake_name(spec.name)} that watches something else, and the one that wakes the endpoint would "
+            "replace it. Choose another name for the endpoint.",
+            blocks=True,
         )
 
 

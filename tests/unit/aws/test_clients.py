@@ -24,8 +24,9 @@ def test_an_endpoint_that_is_no_url_is_named():
 
 
 def test_a_region_that_cannot_be_one_is_named():
-    with pytest.raises(SpecError, match="us east"):
+    with pytest.raises(SpecError, match="Could not use the region 'us east 1'") as caught:
         _ = Clients(boto_session=session(), region="us east 1").account_id
+    assert caught.value.field == "region"
 
 
 def test_a_profile_that_the_environment_names_is_told_by_its_name(monkeypatch):
@@ -43,7 +44,7 @@ def test_half_a_set_of_credentials_is_an_error_of_ours(monkeypatch):
 
 
 def test_no_region_is_said_before_anything_is_sent():
-    with pytest.raises(SpecError, match=r"^No AWS region.*AWS_REGION"):
+    with pytest.raises(SpecError, match=r"^No AWS region.*set AWS_DEFAULT_REGION"):
         _ = Clients(boto_session=boto3.Session(aws_access_key_id="x", aws_secret_access_key="y")).account_id
 
 

@@ -200,10 +200,10 @@ def test_an_answer_of_an_endpoint_is_paid_for_too():
     assert not translate(silent, service="sagemaker-runtime", operation="InvokeEndpoint").retryable
 
 
-def test_a_component_without_a_copy_is_being_loaded():
+def test_a_component_without_a_copy_is_scaled_to_zero_and_can_be_asked_again():
     error = _client_error(
         "ValidationError", 400, "Inference Component has no capacity to process this request."
     )
     translated = translate(error, service="sagemaker-runtime", operation="InvokeEndpoint")
-    assert isinstance(translated, errors.ModelNotReadyError)
+    assert isinstance(translated, errors.ScaledToZeroError)
     assert translated.retryable

@@ -6,7 +6,7 @@ import pytest
 from bedrock_distill.aws.retry import ONCE, RetryPolicy, retrying
 from bedrock_distill.aws.waiting import delays, poll
 from bedrock_distill.clock import SystemClock
-from bedrock_distill.errors import ModelNotReadyError, ServiceError, SpecError
+from bedrock_distill.errors import ModelNotReadyError, ScaledToZeroError, ServiceError, SpecError
 
 
 class TestClock:
@@ -84,6 +84,32 @@ def test_a_model_that_is_being_loaded_is_asked_more_often_than_anything_else():
         retrying(_failing(4, LOADING), policy=policy, clock=TestClock())
     with pytest.raises(ModelNotReadyError):
         retrying(_failing(1, LOADING), policy=ONCE, clock=TestClock())
+
+
+ASLEEP = ScaledToZeroError("no capacity", code="ValidationError", retryable=True)
+
+
+def test_an_endpoint_that_is_woken_is_asked_until_the_time_is_up_however_many_tries_that_takes():
+    told, clock = [], TestClock()
+    policy = RetryPolicy(attempts=2, attempts_while_loading=2, jitter_s=0, on_retry=told.append)
+    assert retrying(_failing(40, ASLEEP), policy=policy, clock=clock) == "answer"
+    assert str(told[9]).startswith("The endpoint is scaled to zero and is being woken (92 s of at most 900)")
+    with pytest.raises(ScaledToZeroError):
+        retrying(_failing(400, ASLEEP), policy=policy, clock=(clock := TestClock()))
+    assert 900 <= sum(clock.slept) <= 920
+    with pytest.raises(ScaledToZeroError):
+        retrying(_failing(1, ASLEEP), policy=ONCE, clock=TestClock())
+
+
+def test_tries_while_an_endpoint_is_woken_are_not_counted_against_what_goes_wrong_afterwards():
+    errors = [ASLEEP] * 9 + [RETRYABLE]
+
+    def ask():
+        if errors:
+            raise errors.pop(0)
+        return "answer"
+
+    assert retrying(ask, policy=RetryPolicy(attempts=2), clock=TestClock()) == "answer"
 
 
 def test_whoever_asks_is_told_of_every_try_that_another_follows():

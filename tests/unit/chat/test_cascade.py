@@ -21,7 +21,7 @@ from bedrock_distill.errors import (
 )
 from bedrock_distill.evaluation import evaluate
 from bedrock_distill.local.clock import LocalClock
-from bedrock_distill.records.schema import Record
+from bedrock_distill.records.schema import Message, Record
 from bedrock_distill.risk import DriftAlarm, Policy, Scored, histogram
 
 
@@ -126,13 +126,19 @@ def test_a_score_that_fails_for_the_service_counts_as_the_students_failure(casca
 
 
 @pytest.mark.parametrize("deadline_s", [None, 60])
-@pytest.mark.parametrize("value", [1.5, -0.1, float("nan")])
+@pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), "high", None])
 def test_a_score_outside_0_to_1_is_refused_by_its_name(cascade, value, deadline_s):
     def unscaled(record, reply):
         return value
 
     with pytest.raises(SpecError, match=r"unscaled.*from 0 to 1"):
         cascade(score=unscaled, deadline_s=deadline_s).chat("12345")
+
+
+def test_a_score_of_numpys_is_a_number_like_any_other(cascade):
+    np = pytest.importorskip("numpy")
+    for score in (np.float32(0.75), Scored(np.float32(0.75))):
+        assert type(cascade(score=lambda *_, found=score: found).chat("12345").score) is float
 
 
 def test_what_scoring_takes_counts_as_the_students(cascade):
@@ -256,6 +262,22 @@ def test_a_journal_with_texts_holds_records_to_train_on(cascade, tmp_path):
     assert line["student_text"] == "1234"
 
 
+@pytest.mark.parametrize("text", ["half \ud83d", "gone"])
+def test_an_answer_that_cannot_be_written_down_is_given_all_the_same(cascade, tmp_path, caplog, text):
+    (tmp_path / "folder").mkdir()
+    built = cascade(journal=tmp_path / "folder" / "journal.jsonl", journal_texts=True)
+    if text == "gone":
+        (tmp_path / "folder").rmdir()
+    assert built.chat(text).text
+    assert "an answer is not in the journal" in caplog.text
+
+
+def test_an_answer_that_has_been_begun_is_refused_because_two_may_go_on_with_it(cascade, student):
+    with pytest.raises(SpecError, match="the last message must be the user's"):
+        cascade().chat([Message.of("user", "12345"), Message.of("assistant", "I")])
+    assert not student.asked
+
+
 def test_evaluate_takes_a_cascade_for_the_student(cascade, teacher):
     prompts = [f"{'x' * (place % 10)}{place}" for place in range(60)]
     report = evaluate(cascade(), teacher, prompts, metrics="exact_match")
@@ -303,6 +325,9 @@ def test_losses_that_are_told_later_set_off_their_own_alarm(cascade):
     [
         ({"threshold": 1.1}, "threshold"),
         ({"deadline_s": 0}, "deadline_s"),
+        ({"deadline_s": float("inf")}, "deadline_s"),
+        ({"journal": "no/such/folder/journal.jsonl"}, "journal"),
+        ({"journal": "."}, "journal"),
         ({"pause_s": -1}, "pause_s"),
         ({"on_drift": "panic"}, "on_drift"),
     ],

@@ -150,8 +150,9 @@ def test_a_stream_that_is_left_early_is_counted_once_and_says_that_it_is_incompl
 def test_a_teachers_stream_that_breaks_says_how_far_it_came(cascade, local_cloud):
     local_cloud.faults.add(Fault(operation="ConverseStream", resource=TEACHER, cut_stream_after=3))
     stream = cascade().stream("Good morning")
-    with pytest.raises(ServiceError, match=r"after \d+ characters of text"):
+    with pytest.raises(ServiceError, match=r"after \d+ characters of text") as caught:
         list(stream)
+    assert caught.value.__notes__ == ["The teacher was asked because the student was not used (unsure)."]
     assert stream.text
     assert not stream.reply.complete
 

@@ -8,10 +8,18 @@ import logging
 import pytest
 
 from bedrock_distill.aws import Clients
-from bedrock_distill.chat import Target, Usage, endpoint_dialect, imported_dialect
-from bedrock_distill.errors import ModelNotReadyError, NotFoundError, ServiceError, SpecError
+from bedrock_distill.chat import PendingReply, Target, Usage, endpoint_dialect, imported_dialect
+from bedrock_distill.chat.question import Question
+from bedrock_distill.errors import (
+    ModelNotReadyError,
+    NotFoundError,
+    ScaledToZeroError,
+    ServiceError,
+    SpecError,
+)
 from bedrock_distill.local import Fault
 from bedrock_distill.local.gateway.errors import AwsError
+from bedrock_distill.uris import S3Uri
 
 IMPORTED = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
 LOG = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/Endpoints/student:log-stream:all"
@@ -181,6 +189,25 @@ def test_an_endpoint_that_was_scaled_to_zero_is_a_model_that_is_not_ready(studen
     assert student.chat("Hi").text == "日本🎉"
 
 
+def test_an_endpoint_is_given_the_minutes_that_waking_takes_and_no_more_than_is_wanted(clients, container):
+    awake_s = clients.clock.monotonic() + 600
+
+    def answer():
+        if clients.clock.monotonic() < awake_s:
+            raise AwsError("ValidationError", "Inference Component has no capacity to process this request.")
+        return whole(WHOLE)
+
+    container.answers = [answer]
+    hasty = Target(clients, "student", dialect=endpoint_dialect("lmi"), wake_timeout_s=120)
+    with pytest.raises(ScaledToZeroError, match="scaled to zero, and asking wakes it"):
+        hasty.chat("Hi")
+    assert clients.clock.monotonic() < awake_s - 400
+    told = []
+    patient = Target(clients, "student", dialect=endpoint_dialect("lmi"), on_retry=told.append)
+    assert patient.chat("Hi").text == "日本🎉"
+    assert {retry.wait_at_most_s for retry in told} == {900}
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
@@ -343,3 +370,24 @@ def test_a_refusal_of_an_imported_model_is_raised_as_ever(clients, runtimes):
     runtimes["bedrock-runtime"].answers = [AwsError("ResourceNotFoundException", "No such model.")]
     with pytest.raises(NotFoundError, match="No such model"):
         Target(clients, IMPORTED, dialect=imported_dialect("BedrockCompletion")).stream("Hi")
+
+
+def test_an_answer_that_comes_later_brings_its_log_probabilities_too(local_cloud, local_session):
+    local_cloud.bucket("acme-ml")
+    said = {
+        "message": {"content": "billing"},
+        "logprobs": {"content": [{"token": "billing", "logprob": -0.5}]},
+    }
+    body = json.dumps({"choices": [{**said, "finish_reason": "stop"}]}).encode()
+    local_cloud.boto3_session().client("s3").put_object(Bucket="acme-ml", Key="answer.json", Body=body)
+    pending = PendingReply(
+        clients=local_session.clients,
+        dialect=endpoint_dialect("openai", served_name="triage", logprobs=True),
+        asked=Question.of("?", target="later"),
+        model_id="later",
+        output=S3Uri.parse("s3://acme-ml/answer.json"),
+        failure=None,
+        request_id="",
+        started_s=0.0,
+    )
+    assert pending.result().logprobs == (-0.5,)

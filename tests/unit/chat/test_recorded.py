@@ -158,3 +158,8 @@ def test_recorded_answers_can_not_be_evaluated_as_a_stream():
     recorded = Recorded(((prompt, "yes") for prompt in PROMPTS), model_id="m")
     with pytest.raises(SpecError, match="do not stream"):
         evaluate(recorded, recorded, PROMPTS, stream=True)
+
+
+def test_an_answer_that_is_none_is_refused_and_not_taken_for_one_under_another_system_prompt():
+    with pytest.raises(SpecError, match="The answer to 'one' is a NoneType"):
+        Recorded({"one": None}, model_id="m")

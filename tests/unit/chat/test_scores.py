@@ -104,6 +104,7 @@ SCHEMA = {"type": "object", "required": ["topic"]}
     ("name", "score"),
     [
         ("labels:b,a", IsLabel(frozenset({"a", "b"}))),
+        ("labels:b, a", IsLabel(frozenset({"a", "b"}))),
         ("regex:a,b:c+", Matches("a,b:c+")),
         (f"schema:{json.dumps(SCHEMA)}", FitsSchema(SCHEMA)),
         ("agreement:3", Agreement(None, samples=3)),
@@ -124,6 +125,9 @@ def test_several_names_make_one_score_that_gives_them_back():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("labels:", "none is empty"),
+        ("labels:a,,b", "none is empty"),
+        ("labels:[1, 2]", "labels are texts"),
         ("regex:(", "cannot be read"),
         ("schema:{", "cannot be read"),
         ("agreement:many", "cannot be read"),

@@ -82,6 +82,7 @@ def test_a_failed_call_is_an_answer_that_says_so(speaker, error, code):
     )
     assert fine.text == "fine"
     assert answers.failures == {code: 1}
+    assert answers.first_error == str(error)
     assert answers.failed_share == 0.5
 
 

@@ -135,6 +135,8 @@ def test_the_score_sees_the_system_prompt_of_the_call(sides):
         ("b", "a", "a", 1),
         ("b", "c", "a", 0),  # the teacher would not have been right either
         ("b", ServiceError("down"), None, 1),  # nothing to measure by: the safe side
+        ("b", ServiceError("down"), "a", 1),  # the teacher might have been right
+        ("a", ServiceError("down"), "a", 0),
     ],
 )
 def test_the_loss_is_what_letting_the_student_answer_costs(speaker, student, teacher, gold, loss):
@@ -159,6 +161,19 @@ def test_a_metric_of_the_users_gives_losses_in_between(speaker):
     )
     assert {example.loss for example in found.examples} == {0.5}
     assert found.policy.metric == "shared"
+
+
+@pytest.mark.parametrize("gold", [None, "gold"])
+def test_a_metric_on_another_scale_is_refused_because_its_losses_mean_nothing(speaker, gold):
+    with pytest.raises(SpecError, match=r"gives 4, and a loss is a share.*divide its scores"):
+        calibrate(
+            speaker({"?": "a"}),
+            speaker({"?": "b"}),
+            [Record.of("?", completion=gold)] * 3,
+            score=lambda *_: 1.0,
+            alpha=0.4,
+            metric=lambda answer, target: 4.0,
+        )
 
 
 def test_prompts_that_the_student_fails_on_are_the_teachers_at_every_threshold(sides):
@@ -187,6 +202,20 @@ def test_too_few_prompts_let_nothing_through_and_the_report_says_how_many_would_
     assert str(found).startswith("The student answers nothing")
 
 
+def test_losses_in_between_need_more_prompts_and_the_report_says_how_many(speaker):
+    found = calibrate(
+        speaker({"?": "a"}),
+        speaker({"?": "b"}),
+        ["?"] * 70,
+        score=lambda *_: 1.0,
+        alpha=0.05,
+        confidence=0.995,
+        metric=lambda answer, target: 0.999,
+    )
+    assert "with 99.5% confidence" in str(found)
+    assert "takes at least 123 prompts, and these are 70" in str(found)
+
+
 def test_a_student_that_is_wrong_where_it_is_surest_is_told_of(speaker):
     found = calibrate(speaker({"?": "a"}), speaker({"?": "b"}), ["?"] * 200, score=lambda *_: 1.0, alpha=0.05)
     assert "mistaken too often" in str(found)
@@ -205,7 +234,12 @@ def test_the_table_has_the_chosen_threshold_and_says_where_costs_are_unknown(sid
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"alpha": 0}, "alpha"), ({"confidence": 1}, "confidence"), ({"concurrency": 0}, "concurrency")],
+    [
+        ({"alpha": 0}, "alpha"),
+        ({"confidence": 1}, "confidence"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"metric": "bleu"}, "bleu"),
+    ],
 )
 def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(sides, options, field):
     student, teacher, prompts = sides(n=5)

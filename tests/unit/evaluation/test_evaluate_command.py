@@ -39,7 +39,9 @@ def heldout(tmp_path):
 
 
 @pytest.fixture
-def run(local_cloud, heldout):
+def run(local_cloud, heldout, monkeypatch):
+    monkeypatch.chdir(heldout.parent)
+
     def run(*args: str) -> int:
         sides = ("--student", STUDENT, "--teacher", TEACHER, "--data", str(heldout))
         with pytest.raises(SystemExit) as leaving:
@@ -65,6 +67,19 @@ def test_a_student_that_is_not_good_enough_exits_with_3_after_the_report_is_writ
     assert f"Report: {tmp_path / 'report' / 'report.html'}" in said
     assert "The gate is not passed" in (tmp_path / "report" / "report.html").read_text("utf-8")
     assert json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))["verdict"]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [((), "With --cache DIR they are kept"), (("--cache", "."), "kept in .: the same command goes on")],
+)
+def test_who_interrupts_is_told_what_became_of_the_answers(run, capsys, monkeypatch, kept, told):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bedrock_distill.evaluation.evaluate", interrupted)
+    assert run(*kept) == 130
+    assert told in capsys.readouterr().err
 
 
 def test_the_result_is_one_json_document_with_the_verdict(run, capsys):
@@ -187,11 +202,38 @@ def test_prompts_that_were_trained_on_are_refused_unless_that_is_known(
         (("--min-slice-retention", "0.8"), "needs --slice"),
         (("--every-slice-shown",), "needs --min-slice-retention"),
         (("--junit", "junit.xml"), "writes the gate's criteria"),
+        (("--min-gain", "0"), "needs --base"),
+        (
+            ("--max-cost-ratio", "0.5", "--runner", "bedrock", "--output-uri", "s3://acme/evaluation/"),
+            "cannot be met",
+        ),
+        (("--judge", ""), "--judge is empty"),
+        (("--min-retention", "nan"), "min_retention must be above 0"),
+        (("--min-retention", "90"), "write 0.9 for 90 %"),
+        (("--max-cost-ratio", "30"), "write 0.3 for 30 %"),
+        (("--temperature", "nan"), "neither a number nor `none`"),
     ],
 )
-def test_options_that_say_nothing_together_are_wrong_usage(run, capsys, options, message):
+def test_options_that_say_nothing_are_wrong_usage_before_anything_is_asked(
+    run, local_cloud, capsys, options, message
+):
     assert run(*options) == 2
     assert message in capsys.readouterr().err
+    assert not local_cloud.calls.count(operation="Converse")
+
+
+@pytest.mark.parametrize("option", ["--report", "--junit", "--markdown"])
+def test_a_place_that_cannot_be_written_to_shows_before_anything_is_asked(run, local_cloud, tmp_path, option):
+    (tmp_path / "file").touch()
+    assert run("--min-retention", "0.7", option, str(tmp_path / "file" / "report")) == 2
+    assert not local_cloud.calls.count(operation="Converse")
+
+
+@pytest.mark.parametrize("written", [b"\xff\xfe", b" \n"])
+def test_a_rubric_that_says_nothing_is_wrong_usage(run, tmp_path, capsys, written):
+    (tmp_path / "rubric.txt").write_bytes(written)
+    assert run("--judge", BASE, "--rubric", str(tmp_path / "rubric.txt")) == 2
+    assert "Invalid value for --rubric" in capsys.readouterr().err
 
 
 def test_the_command_knows_every_metric_that_has_a_name():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from datetime import UTC, datetime
 
 import pytest
 
+from bedrock_distill.chat import Recorded
 from bedrock_distill.clock import SystemClock
 from bedrock_distill.errors import DataError, GateFailedError, SpecError, ThrottledError
-from bedrock_distill.evaluation import TokenPrice, evaluate
+from bedrock_distill.evaluation import Judge, TokenPrice, evaluate
 
 DOWN = ThrottledError("slow down", code="ThrottlingException")
 MORNING = datetime(2026, 1, 2, 8, 30, tzinfo=UTC)
@@ -86,6 +88,21 @@ def test_a_teacher_that_costs_nothing_leaves_no_ratio(compared):
     assert "there is no ratio of costs" in verdict.failures[0]
 
 
+@pytest.mark.parametrize("usd", [-0.1, float("nan"), float("inf")])
+def test_what_is_no_price_is_refused(usd):
+    with pytest.raises(SpecError, match="output_usd_per_1k must be USD"):
+        TokenPrice(input_usd_per_1k=0, output_usd_per_1k=usd)
+
+
+@pytest.mark.parametrize("side", ["student", "teacher"])
+def test_answers_whose_tokens_nobody_counted_have_no_cost(compared, said, used, side):
+    sides = agreeing(1.0, 10)
+    sides[side][3] = said(sides[side][3], usage=used(0, 0))
+    report = compared(**sides, prices=COSTS)
+    assert report.sides[side].cost_usd is None
+    assert f"what the {side} costs is unknown" in report.check(max_cost_ratio=100).failures[0]
+
+
 def test_a_gate_without_a_retention_asks_nothing_of_it(compared):
     verdict = compared(**agreeing(0.1)).gate()
     assert [criterion.name for criterion in verdict.criteria] == ["student failures", "teacher failures"]
@@ -107,7 +124,9 @@ def test_every_missed_criterion_is_named(compared):
     sides["student"][:20] = [DOWN] * 20
     with pytest.raises(GateFailedError, match="2 of 3 criteria missed") as caught:
         compared(**sides).gate(min_retention=0.9)
-    assert len(caught.value.failures) == 2
+    retention, failed = caught.value.failures
+    assert "training data" not in retention  # for that is not why
+    assert failed.endswith("ThrottlingException 20x. The first said: slow down")
 
 
 def test_an_undefined_retention_fails_the_gate(compared):
@@ -132,6 +151,9 @@ def test_mean_scores_that_miss_are_told_to_ask_more(compared):
         {"min_retention": 0.9, "max_failed_share": 1.1},
         {"max_cost_ratio": 0},
         {"min_slice_retention": -1},
+        {"min_retention": 0.9, "every_slice_shown": True},
+        {"min_retention": float("nan")},
+        {"max_failed_share": float("nan")},
     ],
 )
 def test_criteria_that_make_no_sense_are_refused(compared, criteria):
@@ -139,7 +161,9 @@ def test_criteria_that_make_no_sense_are_refused(compared, criteria):
         compared(**agreeing(1.0, 3)).gate(**criteria)
 
 
-@pytest.mark.parametrize("wrong", [{"confidence": 1}, {"resamples": 10}, {"concurrency": 0}, {"limit": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"confidence": 1}, {"resamples": 10}, {"concurrency": 0}, {"limit": 0}, {"limit": 2.0}]
+)
 def test_arguments_that_make_no_sense_are_refused_before_anything_is_asked(speaker, wrong):
     target = speaker(str.upper)
     with pytest.raises(SpecError, match="must be"):
@@ -322,3 +346,49 @@ def test_the_table_has_one_column_a_side_and_aligned_rows(compared):
 def test_a_report_survives_pickling(compared):
     report = compared(student=["a"], teacher=["a"])
     assert pickle.loads(pickle.dumps(report)) == report
+
+
+def test_a_report_of_texts_that_no_file_can_hold_is_written_nevertheless(compared, tmp_path):
+    saved = compared(student=["half a pair: \ud800"], teacher=["yes"]).save(tmp_path)
+    assert "half a pair: ?" in saved.json.read_text("utf-8")
+    assert "half a pair" in saved.html.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "options", "message"),
+    [
+        ("acme.teacher-v1:0", {}, r"The teacher cannot be asked: 'acme.* has no `chat`"),
+        (
+            Recorded({"one": "1"}, model_id="acme.job"),
+            {"stream": True},
+            "teacher cannot be streamed.*recorded",
+        ),
+        (
+            Recorded({"one": "1"}, model_id="acme.job"),
+            {"metrics": Judge(target="acme.judge")},
+            "The judge cannot",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is(speaker, teacher, options, message):
+    student = speaker(lambda text: text)
+    student.stream = student.chat
+    with pytest.raises(SpecError, match=message):
+        evaluate(student, teacher, ["one"], **options)
+    assert not student.calls
+
+
+def test_numbers_of_numpys_are_written_as_any_others(compared):
+    np = pytest.importorskip("numpy")
+    report = compared(**agreeing(1.0, 10), seed=np.int64(3))
+    document = json.loads(report.to_json(verdict=report.check(min_retention=np.float32(0.5))))
+    assert (document["method"]["seed"], document["verdict"]["min_retention"]) == (3, 0.5)
+
+
+def test_a_bound_that_misses_by_a_hair_is_not_shown_as_what_was_asked_for(compared):
+    report = compared(**agreeing(0.95))
+    bound = report.check(min_retention=0.5).lower_bound
+    asked = math.ceil(10_000 * bound) / 10_000
+    (text,) = report.check(min_retention=asked).failures
+    assert f"at least {asked - 0.0001:.2%} at alpha" in text
+    assert f"{asked:.2%} was asked for" in text

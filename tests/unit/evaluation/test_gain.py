@@ -6,13 +6,14 @@ import random
 
 import pytest
 
-from bedrock_distill.errors import GateFailedError, SpecError
+from bedrock_distill.errors import GateFailedError, SpecError, ThrottledError
 from bedrock_distill.evaluation import Metric
 from bedrock_distill.evaluation.noninferiority import difference_lower_bound
 from bedrock_distill.evaluation.scoring import Precision, gain_lower_bound
 from bedrock_distill.evaluation.statistics import PairCounts
 
 TEACHER = ["yes"] * 100
+DOWN = ThrottledError("slow down", code="ThrottlingException")
 SOME = ["yes"] * 70 + ["no"] * 30
 MORE = ["yes"] * 90 + ["no"] * 10
 
@@ -79,3 +80,10 @@ def test_a_gain_of_nothing_passes_at_most_alpha_of_the_time():
         precision = Precision(resamples=1_000)
         passed += gain_lower_bound(first, second, 0.05, precision, str(number)) >= 0
     assert passed / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
+
+
+def test_a_base_that_was_not_heard_makes_no_student_better(compared):
+    report = compared(student=MORE, teacher=TEACHER, base=[DOWN] * 100, retries=0)
+    with pytest.raises(GateFailedError, match="100 of 100 calls of the base failed"):
+        report.gate(min_gain=0)
+    assert report.gate(min_retention=0.8).passed  # which has nothing to do with the base

@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bedrock_distill.evaluation import TokenPrice
+
 HOSTILE = "a|b\n](http://x) <b> & `c` \x00\ud800 @team #1 ~~ www.x.com"
 
 
@@ -65,6 +67,9 @@ def test_markdown_takes_no_text_for_markup(report, verdict):
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) in (4, 6, 8)
     assert not re.search(r"(?<!\\)(<b>|@team|#1|`c`|\]\()", written)
+    # A backslash alone hides no mention and no issue from GitHub.
+    assert "@&#8203;team" in written
+    assert "#&#8203;1" in written
     assert "http://" not in written
     assert "www.x" not in written
 
@@ -74,3 +79,25 @@ def test_markdown_without_a_gate_says_that_it_was_measured(report):
     assert written.startswith("## Measured: student against teacher")
     assert "criterion" not in written
     assert "### Slices" in written
+
+
+def test_what_stops_a_release_comes_first_and_every_metric_is_told(compared):
+    report = compared(
+        student=["yes"] * 95 + ["no"] * 25,
+        teacher=["yes"] * 120,
+        base=["no"] * 120,
+        metrics=["exact_match", "token_f1"],
+    )
+    verdict = report.check(min_retention=0.5, max_cost_ratio=0.5)
+    rows = [line for line in report.to_markdown(verdict=verdict).splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[1] for row in rows[2:4]] == ["cost ratio", "retention"]
+    assert any(row.startswith("| token\\_f1 | 79.2% |") for row in rows)
+    assert [line[:4] for line in str(verdict).splitlines()[1:3]] == ["MISS", "ok  "]
+    (told,) = (line for line in str(report).splitlines() if line.startswith("retention (token_f1)"))
+    assert told.split()[2:4] == ["-", "0.792"]
+
+
+def test_costs_are_told_for_so_many_answers_that_one_can_read_them(compared):
+    price = TokenPrice(input_usd_per_1k=0.00004, output_usd_per_1k=0.00014)
+    written = compared(student=["yes"], teacher=["yes"], prices={"student": price}).to_markdown()
+    assert "| 0.001 USD | 0 of 1 |" in written  # ten tokens in and four out, a thousand times

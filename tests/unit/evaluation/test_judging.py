@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bedrock_distill.errors import GateFailedError, ServiceError
+from bedrock_distill.errors import GateFailedError, ServiceError, ThrottledError
 from bedrock_distill.evaluation import Judge, evaluate
 from bedrock_distill.evaluation.gathering import Caller
 from bedrock_distill.evaluation.judge_prompt import RUBRIC, judge_prompt, read_choice
@@ -228,3 +228,12 @@ def test_a_second_evaluation_asks_the_judge_nothing(speaker, tmp_path):
         counts.append((len(target.calls), report.judges[0].cached))
     assert counts == [(20, 0), (0, 20)]
     assert Counter(call["record"].prompt_text for call in sides["s"].calls).most_common(1)[0][1] == 1
+
+
+def test_what_a_judge_that_failed_said_is_told_and_no_training_is_advised_for_that(compared, speaker):
+    judge = Judge(target=speaker(lambda _: ThrottledError("slow down", code="ThrottlingException")))
+    report = compared(student=["a"] * 5, teacher=["b"] * 5, metrics=judge, retries=0)
+    assert any("the first call of the judge that failed said: slow down" in each for each in report.remarks)
+    retention, believed = report.check(min_retention=0.9).failures
+    assert retention.endswith("90.00% was asked for.")
+    assert "told nothing on 100.0%" in believed

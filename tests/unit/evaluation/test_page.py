@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bedrock_distill.errors import ThrottledError
-from bedrock_distill.evaluation import TokenPrice
+from bedrock_distill.evaluation import Judge, TokenPrice
 from bedrock_distill.evaluation.page.differences import MOST_SHOWN, marked
 from bedrock_distill.evaluation.page.markup import Markup, element, join
 from bedrock_distill.evaluation.page.numbers import count, money, p_value, percent, seconds, times
@@ -287,3 +287,16 @@ def test_a_distribution_is_drawn_on_an_axis_that_suits_it(values, ticks):
 
 def test_a_distribution_of_nothing_is_not_drawn():
     assert distribution_plot([Distribution("a", [], "student")], write=seconds, title="t") is None
+
+
+def test_a_metric_beside_a_judge_keeps_its_scores_on_references(compared, speaker):
+    judge = Judge(target=speaker(lambda _: "Both serve.\nVerdict: tie"))
+    report = compared(
+        student=["a", "x"], teacher=["a", "b"], references=["a", "c"], metrics=[judge, "exact_match"]
+    )
+    head = report.to_html().partition("<th>Metric</th>")[2].partition("</tr>")[0]
+    assert re.findall(r">([^<>]+)</th>", head)[1:] == [
+        "Student on references",
+        "Teacher on references",
+        "Retention",
+    ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from bedrock_distill.errors import ThrottledError
+from bedrock_distill.errors import SpecError, ThrottledError
+from bedrock_distill.evaluation.scoring import Paired, Precision
 from bedrock_distill.evaluation.statistics import PairCounts, wilson_interval
 
 DOWN = ThrottledError("slow down", code="ThrottlingException")
@@ -145,3 +148,68 @@ def test_scores_that_are_all_alike_are_no_certainty(compared):
 
     verdict = compared(student=["a"] * 20, teacher=["b"] * 20, metrics=half).check(min_retention=0.4)
     assert verdict.lower_bound == pytest.approx(0.5 * 0.05 ** (1 / 20))
+
+
+def number(answer: str, _: str) -> float:
+    """A metric that reads the score out of the answer."""
+    return float(answer)
+
+
+def test_a_few_scores_are_no_certainty_however_near_they_are_to_each_other(compared):
+    report = compared(student=["0.95", "0.96"], teacher=["1", "1"], metrics=number)
+    # Before, two prompts passed any gate below the lower of their scores.
+    assert report.check(min_retention=0.9).lower_bound == pytest.approx(0.955 * 0.05**0.5)
+    assert report.retention.low < 0.2
+    assert report.retention.high > 0.96
+
+
+def test_a_student_that_is_its_teacher_keeps_all_by_scores_between_and_is_no_certainty_either(compared):
+    answers = ["0.2", "0.9", "0.7"]
+    report = compared(student=answers, teacher=answers, references=["1"] * 3, metrics=number)
+    assert report.retention.value == 1
+    assert report.retention.low < 0.4
+    assert report.retention.high == pytest.approx(1 / report.retention.low)
+
+
+@pytest.mark.parametrize("references", [None, ["x"] * 60])
+def test_the_order_of_the_prompts_changes_nothing(compared, references):
+    def figures(places):
+        report = compared(
+            student=[f"0.{place * 7 % 61}" for place in places],
+            teacher=[f"1.{place * 3 % 61}" if references else "1" for place in places],
+            references=references,
+            prompts=[f"prompt {place}" for place in places],
+            metrics=number,
+            resamples=1_000,
+        )
+        return report.retention, report.check(min_retention=0.4).lower_bound
+
+    assert figures(range(60)) == figures(range(59, -1, -1))
+
+
+def test_scores_on_another_scale_are_refused_where_the_teacher_counts_as_1(compared):
+    def stars(answer: str, target: str) -> float:
+        """One to five."""
+        return 5.0 if answer == target else 3.0
+
+    sides = {"student": ["a", "x"], "teacher": ["a", "b"]}
+    with pytest.raises(SpecError, match="gives 5 on prompt 0, and 5 to the teacher's own answer"):
+        compared(**sides, metrics=stars)
+    # Beside one that decides, and over the teacher's own score on references, any scale will do.
+    assert compared(**sides, metrics=["exact_match", stars]).metrics[1].student.agreement.value == 4
+    assert compared(**sides, references=["a", "b"], metrics=stars).retention.value == pytest.approx(4 / 5)
+
+
+def test_a_score_that_cannot_be_added_up_is_none(compared):
+    with pytest.raises(SpecError, match="finite number"):
+        compared(student=["1e308"] * 3, teacher=["1"] * 3, metrics=number)
+
+
+def test_a_student_that_fails_where_hardly_anybody_looks_passes_at_most_alpha_of_the_time():
+    rng, passed, runs = random.Random(5), 0, 50
+    for number in range(runs):
+        # At the floor exactly: nearly perfect on 92 % of the traffic, and worth nothing on the rest.
+        scores = tuple(rng.uniform(0.96, 1) if rng.random() < 0.9 / 0.98 else 0.0 for _ in range(10))
+        bound = Paired(scores, (1.0,) * 10).lower_bound(0.05, Precision(resamples=1_000), str(number))
+        passed += bound >= 0.9
+    assert passed / runs <= 0.05

@@ -228,3 +228,23 @@ def test_a_slice_that_sees_enough_among_two_is_blind_among_twenty(sliced):
         for verdict in (few, many)
     ]
     assert states == ["open", "blind"]
+
+
+def test_long_values_that_begin_alike_keep_names_of_their_own(speaker):
+    def lengthy(record):
+        return f"You are a helpful assistant of a large company. {'Be polite. ' * 9}Tenant {record.prompt_text[-1]}"
+
+    report = evaluate(
+        speaker(lambda text: text), speaker(lambda text: text), ["one 1", "two 2"], slices=lengthy
+    )
+    assert len({found.name for found in report.slices}) == 2
+    assert all(len(found.name) <= len("lengthy = ") + 60 for found in report.slices)
+
+
+def test_what_a_function_raises_says_on_which_prompt():
+    def tenant(record):
+        return {"one": "a"}[record.prompt_text]
+
+    with pytest.raises(KeyError) as caught:
+        slice_task(load_task(["one", "two"]), tenant)
+    assert "on the prompt 'two'" in caught.value.__notes__[0]

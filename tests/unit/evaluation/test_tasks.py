@@ -76,3 +76,30 @@ def test_a_line_that_is_no_record_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         load_task(path)
     assert caught.value.offences[0].line == 2
+
+
+class Table:
+    """As pandas has it: going over it gives the columns' names."""
+
+    columns = ("prompt", "completion")
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize("data", [Table(), {"prompt": ["one"], "completion": ["1"]}, 5])
+def test_a_table_is_not_taken_for_its_columns_names(data):
+    with pytest.raises(SpecError, match="From columns make records"):
+        load_task(data)
+
+
+@pytest.mark.parametrize("item", [None, float("nan"), ("two", "2"), {"prompt": "two"}])
+def test_an_item_that_is_no_prompt_is_named(item):
+    with pytest.raises(DataError, match=r"Prompt 2 is a .*neither a text nor a Record"):
+        load_task(["one", item])
+
+
+def test_prompts_with_several_references_are_counted():
+    records = [Record.of("one", completion=text) for text in ("1", "1", "I")]
+    assert load_task([*records, *RECORDS]).contradicted == 1
+    assert load_task([*records[:2], *RECORDS]).contradicted == 0

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import sys
 import threading
 import urllib.request
 
@@ -16,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EventStreamError
 from urllib3.exceptions import ProtocolError
 
+from bedrock_distill.errors import MissingDependencyError
 from bedrock_distill.local.faults import Fault
 from bedrock_distill.local.gateway.errors import AwsError
 
@@ -42,6 +44,14 @@ def serve(open_cloud):
         return cloud, server, client
 
     return make
+
+
+def test_to_serve_without_the_extra_says_what_to_install(open_cloud, monkeypatch):
+    cloud = open_cloud()
+    monkeypatch.delitem(sys.modules, "bedrock_distill.local.doors.http", raising=False)
+    monkeypatch.setitem(sys.modules, "werkzeug.serving", None)  # as if it were not installed
+    with pytest.raises(MissingDependencyError, match=r"pip install 'bedrock-distill\[local\]'"):
+        cloud.serve()
 
 
 def _outcome(call):

@@ -160,3 +160,20 @@ def test_a_model_that_cannot_be_batched_is_served_by_the_worker(directory, monke
         assert whole(engine, "What is it?").output_tokens > 0
     finally:
         engine.close()
+
+
+def test_a_model_that_tells_positions_by_distance_is_served_though_its_config_names_no_last_one(tmp_path):
+    import transformers as hf
+
+    from bedrock_distill.train.tokens import byte_tokenizer
+
+    tokenizer = byte_tokenizer()
+    config = hf.BloomConfig(vocab_size=len(tokenizer), hidden_size=16, n_layer=1, n_head=2)
+    hf.BloomForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    engine = Engine(tmp_path)
+    try:
+        assert whole(engine, "Go", Sampling(max_tokens=2)).output_tokens > 0
+        assert engine.room > 2
+    finally:
+        engine.close()

@@ -112,6 +112,7 @@ def test_the_notebook_form_escapes_what_it_shows():
     assert "<script>" not in html
     assert "a &lt; b" in html
     assert a_plan()._repr_html_() == as_html(a_plan())
+    assert len(repr(a_plan())) < 120
 
 
 def test_an_unknown_price_is_never_counted_as_nothing():

@@ -173,3 +173,8 @@ def test_many_exact_points_give_the_law_back():
     assert interval_of(laws.until(0.01)).value == pytest.approx(
         50 * (0.5 * (1 - 2**-0.7) / 0.01) ** (1 / 0.7), rel=0.3
     )
+
+
+def test_fewer_answers_than_prompts_are_refused(records):
+    with pytest.raises(SpecError, match="learn gave 1 answers to"):
+        learning_curve(records, learn=lambda examples, prompts: ["yes"])

@@ -314,3 +314,12 @@ def test_records_of_the_log_are_what_is_learned(line, write, traffic):
     )
     assert all(isinstance(record, Record) and isinstance(record.messages[0], Message) for record in seen)
     assert max(len(record.prompt_text) for record in seen) < 1000
+
+
+def test_a_teacher_and_a_key_that_no_call_has_are_remarked(line, write):
+    folder = write([line(None, "Where is it?", "here", metadata={"tenant": "a\nb"})])
+    found = bd.profile(folder, by="metadata.tenent", teacher=LITE, student=MICRO, prices=PRICES, today=TODAY)
+    assert any(f"{LITE}, which is named as teacher, answered none" in remark for remark in found.remarks)
+    assert any("No call has metadata.tenent" in remark for remark in found.remarks)
+    (group,) = bd.profile(folder, by=["metadata.tenant"]).groups
+    assert group.name.startswith("tenant=a b")  # one row of a table

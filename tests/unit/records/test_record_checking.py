@@ -85,6 +85,11 @@ def test_a_report_raises_with_file_line_field_reason_and_the_number_of_all():
     check_lines([GOOD], FREE, "data").raise_for_offences()
 
 
+def test_a_report_raises_with_a_line_at_fault_before_what_that_does_to_the_file():
+    with pytest.raises(DataError, match="First: data:2: messages: is empty"):
+        check_lines([GOOD, BAD], FREE, "data").raise_for_offences()
+
+
 def test_a_report_is_ready_for_json():
     document = json.loads(json.dumps(check_lines([GOOD, BAD], FREE, "data").to_dict()))
     assert document["ok"] is False

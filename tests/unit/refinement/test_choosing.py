@@ -166,6 +166,22 @@ def test_of_near_copies_the_weightiest_is_learned_once_and_not_at_random_either(
     assert chosen.left_out == {"nearly another new one": len(POOL)}
 
 
+@pytest.mark.parametrize(("count", "learned"), [(8, 1), (15, 1), (16, 16)])
+def test_fifteen_near_copies_are_one_and_sixteen_are_a_template_that_says_something_else_each_time(
+    spec, count, learned
+):
+    words = POOL[0].split()
+    texts = [" ".join([*words[:20], f"other{place}", *words[21:]]) for place in range(count)]
+    chosen = choose(
+        [Asked(bd.Record.of(text), "no", "yes") for text in texts],
+        all_learned(spec, usual_share=0),
+        training=[],
+        evaluation=[],
+        agreement=agreement,
+    )
+    assert len(chosen.new) == learned
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_passed_over_is_nearly_something_that_was_taken(spec, seed):
     words = POOL[0].split()

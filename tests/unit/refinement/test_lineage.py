@@ -35,6 +35,7 @@ FACTS = {
         "serving": "m0",
         "training": FILE,
         "evaluation": FILE,
+        "looked_at": FILE,
         "chosen": {"disagreed": 5},
         "held_out": 2,
     },
@@ -47,7 +48,7 @@ FACTS = {
         "serving_retention": None,
     },
     Promoted: {"deployment": "deployment", "before": "m0", "after": "m1"},
-    Kept: {"deployment": "deployment", "serving": "m0", "why": ("gain",)},
+    Kept: {"deployment": "deployment", "serving": "m0", "why": ("gain",), "by": {"min_gain": 0.0}},
     Ended: {"why": "The job failed."},
     RolledBack: {"deployment": "deployment", "before": "m1", "after": "m0"},
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 import bedrock_distill as bd
-from bedrock_distill.errors import ConflictError, NotFoundError, PlanError, SpecError
+from bedrock_distill.errors import ConflictError, DataError, NotFoundError, PlanError, SpecError
+from bedrock_distill.evaluation import TokenPrice
 from bedrock_distill.local import Fault
+from bedrock_distill.records.writing import write_records
 from bedrock_distill.refinement import lineage, outlook
-from bedrock_distill.refinement.lineage import Opened
-from bedrock_distill.refinement.running import _run
-from bedrock_distill.refinement.steps import find, open_round
+from bedrock_distill.refinement.finding import find
+from bedrock_distill.refinement.lineage import Distilled, Opened
+from bedrock_distill.refinement.running import _check_prices, _run
+from bedrock_distill.refinement.steps import open_round
 
 TEACHER = "amazon.nova-pro-v1:0"
 
@@ -25,6 +30,13 @@ def serves(session, serving):
     return lambda: session.attach(serving.deployment).status().model_arn
 
 
+def _read(session, spec):
+    """A run that knows what happened so far."""
+    run = _run(session, spec)
+    run.store.read()
+    return run
+
+
 def changed(spec, **changes):
     return spec.model_copy(update=changes)
 
@@ -35,6 +47,23 @@ def test_the_calls_of_a_round_are_no_traffic_of_the_next(session, serving):
     session.clients.clock.sleep(60)
     found = outlook(session, spec)
     assert (found.student_calls, found.teacher_calls, found.enough) == (0, 0, False)
+
+
+def test_what_was_called_before_a_round_and_logged_after_it_counts_in_the_next(session, cloud, serving, ask):
+    student = session.model(serving.deployment)
+    student.chat("Logged late", max_tokens=1, temperature=0)
+    with_promotion = bd.refine(session, changed(serving, max_new=6)).lineage
+    ask(student, "Password", 1)  # asked before, and once more now
+    found = find(_read(session, serving))
+    assert {prompt.prompt_text for prompt in found.traffic.asked} == {
+        "Logged late",
+        "Password number 0 of many",
+    }
+    assert (found.traffic.student_calls, found.traffic.teacher_calls) == (2, 0)
+    assert len(found.looked_at) == 21
+    first = with_promotion.of_round(1, Opened)
+    assert first.since is None
+    assert timedelta(minutes=59) < first.until - found.since < timedelta(hours=1)
 
 
 def test_what_comes_in_while_a_round_is_under_way_counts_in_the_next(session, serving, ask):
@@ -164,10 +193,67 @@ def test_a_deployment_that_is_changed_during_the_comparison_keeps_what_it_was_gi
     assert len(session.deployments()) == 1
 
 
+def test_a_candidate_that_somebody_else_lets_serve_unseen_ends_the_round(session, cloud, serving, serves):
+    with cloud.faults.crashing(1, operation="CreateCustomModelDeployment"):
+        bd.refine(session, serving)
+    unseen = lineage(session, serving).events[-1].model
+    handle = session.attach(serving.deployment)
+    handle.update(unseen)
+    handle.wait()
+    told = bd.refine(session, serving).lineage  # there is nothing new to learn
+    assert tags(told) == ["opened", "distilled", "ended"]
+    assert serves() == unseen
+
+
+def test_a_candidate_that_was_turned_down_is_not_judged_again_by_the_same_gate(session, serving):
+    strict = changed(serving, gate=bd.Gate(min_gain=0.5))
+    assert bd.refine(session, strict).round == 1
+    told = []
+    assert bd.refine(session, strict, tell=told.append).round is None
+    assert told[-1] == "There is nothing new to learn since round 1, which was not promoted."
+    assert len(lineage(session, strict).events) == 4
+    outcome = bd.refine(session, serving)  # by another gate
+    assert (outcome.round, outcome.promoted) == (2, True)
+
+
+def test_a_candidate_that_was_deleted_ends_the_round(session, cloud, serving, ask):
+    with cloud.faults.crashing(1, operation="CreateCustomModelDeployment"):
+        bd.refine(session, serving)
+    before = lineage(session, serving)
+    candidate = before.of_round(1, Distilled).model
+    session.clients.call("bedrock", "delete_custom_model", modelIdentifier=candidate)
+    ask(session.model(serving.deployment), "Refund")
+    told = []
+    outcome = bd.refine(session, serving, tell=told.append)
+    assert (outcome.round, outcome.promoted) == (2, True)
+    assert any(f"{candidate} was deleted" in text for text in told)
+    assert tags(outcome.lineage)[len(before.events) :][:2] == ["ended", "opened"]
+
+
+def test_a_round_that_could_not_be_distilled_is_not_opened(session, serving, tmp_path, prompts):
+    write_records(tmp_path / "few.jsonl", prompts("Invoice", 20))
+    few = changed(serving.distillation, data=bd.Prompts(tmp_path / "few.jsonl"))
+    with pytest.raises(DataError, match="no fewer than 100"):
+        bd.refine(session, changed(serving, distillation=few))
+    assert not lineage(session, serving).events
+    assert bd.refine(session, serving).promoted
+
+
+def test_a_gate_on_costs_without_prices_is_refused_before_anything_is_paid(session, serving):
+    spec = changed(serving, gate=bd.Gate(min_gain=-0.9, max_cost_ratio=0.5))
+    price = TokenPrice(input_usd_per_1k=0.1, output_usd_per_1k=0.4)
+    with pytest.raises(
+        SpecError, match=r"max_cost_ratio is 0\.5, and what the student and the teacher costs"
+    ):
+        bd.refine(session, spec)
+    with pytest.raises(SpecError, match="what the teacher costs is unknown"):
+        bd.refine(session, spec, prices={"student": price})
+    assert not lineage(session, spec).events
+    _check_prices(_run(session, spec, prices={"student": price, TEACHER: price}))
+
+
 def test_of_two_runs_that_open_a_round_at_once_the_files_of_the_first_stay(session, serving, ask, tmp_path):
-    runs = [_run(session, serving), _run(session, serving)]
-    for run in runs:
-        run.store.read()
+    runs = [_read(session, serving), _read(session, serving)]
     first = find(runs[0])
     ask(session.model(serving.deployment), "Refund")
     second = find(runs[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_paths_become_absolute_and_the_first_data_is_the_distillations(make_spec
         ({"redact": "comprehend"}, "redact: Amazon Comprehend cannot be asked"),
         ({"hold_out_share": 1}, "hold_out_share: .*less than 1"),
         ({"seed": -1}, "seed"),
+        ({"deployment": ""}, "deployment: .*at least 1 character"),
         ({"treshold": 1}, "treshold: Extra inputs.*Refinement takes: name, deployment"),
     ],
 )
@@ -51,7 +53,14 @@ def test_a_distillation_from_logs_cannot_be_added_to(make_spec, fields):
 
 
 @pytest.mark.parametrize(
-    "gate", [{"alpha": 0.5}, {"min_gain": 1}, {"min_retention": 0}, {"max_cost_ratio": -1}]
+    "gate",
+    [
+        {"alpha": 0.5},
+        {"min_gain": 1},
+        {"min_retention": 0},
+        {"max_cost_ratio": -1},
+        {"min_retention": math.inf},
+    ],
 )
 def test_a_gate_that_makes_no_sense_is_refused(gate):
     with pytest.raises(SpecError, match=next(iter(gate))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 import bedrock_distill as bd
 from bedrock_distill.chat import Cascade
-from bedrock_distill.errors import DataError, NotFoundError
+from bedrock_distill.errors import DataError, NotFoundError, ServiceError
 from bedrock_distill.records.logs import Metadata
 from bedrock_distill.records.rules import Rules
 from bedrock_distill.records.schema import Message
@@ -93,6 +94,21 @@ def test_a_prompt_that_came_twice_is_one_and_keeps_what_was_found_once(cascade, 
     asked.chat("A hard one")
     (only,) = read(logs=None, journal=tmp_path / "journal.jsonl").asked.values()
     assert (only.student, only.teacher, only.unsure) == ("shipping", "billing", True)
+
+
+@pytest.mark.parametrize("end", ["broken", "left"])
+def test_an_answer_that_was_not_read_to_its_end_is_no_answer_of_the_teachers(
+    cascade, read, local_cloud, tmp_path, end
+):
+    if end == "broken":
+        local_cloud.faults.add(bd.local.Fault(operation="ConverseStream", cut_stream_after=2))
+    stream = cascade().stream("A hard one")
+    with contextlib.suppress(ServiceError):
+        for _ in stream:
+            break
+        stream.finish() if end == "broken" else stream.close()
+    (only,) = read(logs=None, journal=tmp_path / "journal.jsonl").asked.values()
+    assert (only.student, only.teacher, only.fell_back, only.unsure) == ("shipping", None, True, True)
 
 
 def test_a_journal_without_texts_is_refused_with_the_line(cascade, read, tmp_path):
@@ -183,6 +199,17 @@ def test_logs_tell_who_answered_and_conversations_and_other_models_are_left_out(
     assert (traffic.student_calls, traffic.teacher_calls) == (2, 2)
 
 
+def test_a_call_that_no_line_of_data_can_hold_is_left_out_and_stops_nothing(logged, cascade, read, tmp_path):
+    huge = "word " * 250_000
+    asked = cascade()
+    for prompt in (huge, "An easy one"):
+        asked.chat(prompt)
+    logged[2]()
+    traffic = read(journal=tmp_path / "journal.jsonl")
+    assert [prompt.prompt_text for prompt in traffic.asked] == ["An easy one"]
+    assert traffic.keep(Rules()) == 1
+
+
 def test_a_student_by_another_name_is_found_by_student_as_alone(logged, read):
     student, _, flush = logged
     student.chat("A question")
@@ -201,7 +228,11 @@ def test_logs_and_journal_of_the_same_calls_make_each_prompt_once(logged, cascad
     assert [each.unsure for each in traffic.asked.values()].count(True) == 1
 
 
-@pytest.mark.parametrize("where", [None, Metadata("team") != "x"])
+@pytest.mark.parametrize(
+    "where",
+    [None, Metadata("team") != "x", (Metadata("team") == "mail") | (Metadata("team") != "x")],
+    ids=["no filter", "one condition", "alternatives"],
+)
 def test_calls_of_refinements_own_are_no_traffic(logged, read, where):
     student, teacher, flush = logged
     for model in (student, teacher):
@@ -213,7 +244,7 @@ def test_calls_of_refinements_own_are_no_traffic(logged, read, where):
     assert found.teacher_calls == 0
 
 
-def test_a_filter_of_the_users_holds_and_one_of_alternatives_leaves_our_calls_out_by_itself(logged, read):
+def test_a_filter_of_the_users_holds_whatever_it_joins_and_however_long_it_is(logged, read):
     student, teacher, flush = logged
     Marked(teacher).chat(bd.Record.of("Asked to compare"), max_tokens=9, temperature=0.0, system=None)
     for team in ("mail", "chat", "else"):

@@ -54,6 +54,21 @@ def session(local_cloud):
     return local_cloud.session()
 
 
+def test_what_fields_break_together_is_said_without_the_whole_spec(wanted):
+    with pytest.raises(
+        SpecError, match=r"^BedrockEvaluation cannot be made: metrics: .* needs a judge"
+    ) as caught:
+        wanted(metrics=["Builtin.Correctness"])
+    assert "(got" not in str(caught.value)
+
+
+def test_a_side_that_is_no_id_is_named(session, data):
+    with pytest.raises(SpecError, match="teacher must be a model's id or ARN"):
+        session.bedrock_evaluations(
+            student=STUDENT, teacher=session.model(TEACHER), data=data, output="s3://acme-ml/ev"
+        )
+
+
 def codes(plan):
     return {warning.code: warning.blocks for warning in plan.warnings}
 

@@ -109,6 +109,14 @@ def test_a_level_that_is_none_and_calibration_without_values_are_refused():
         DriftAlarm({})
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_a_value_outside_0_to_1_is_refused_and_not_ranked(value):
+    alarm = DriftAlarm({500: 1})
+    with pytest.raises(SpecError, match="values from 0 to 1"):
+        alarm.observe(value)
+    assert alarm.seen == 0
+
+
 POLICY = Policy(
     threshold=0.75,
     alpha=0.02,
@@ -139,6 +147,8 @@ def test_a_policy_survives_its_file(tmp_path):
         ({"threshold": 1.5}, "threshold is 1.5"),
         ({"version": 2}, "version"),
         ({"colour": "red"}, "colour"),
+        ({"scores": {"1001": 3}}, "1000"),
+        ({"losses": {"0": -3}}, "losses"),
     ],
 )
 def test_a_file_that_is_no_policy_is_refused_with_its_name_and_field(tmp_path, change, said):
@@ -147,6 +157,13 @@ def test_a_file_that_is_no_policy_is_refused_with_its_name_and_field(tmp_path, c
     with pytest.raises(DataError, match=said) as caught:
         Policy.read(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_policy_that_cannot_be_read_or_written_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"Could not read the policy .*nowhere\.json"):
+        Policy.read(tmp_path / "nowhere.json")
+    with pytest.raises(DataError, match="Could not write the policy"):
+        POLICY.save(tmp_path)
 
 
 def test_a_policy_is_refused_for_another_score():

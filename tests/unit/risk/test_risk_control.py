@@ -100,12 +100,15 @@ def test_where_the_student_failed_somewhere_the_lowest_score_is_the_threshold():
     assert choose(examples(*[(0.8, 0)] * 99, (None, 0)), alpha=0.01).point.threshold == 0.8
 
 
-@pytest.mark.parametrize(("confidence", "least"), [(None, 19), (0.95, 59)])
-def test_fewer_examples_than_the_bound_needs_let_nothing_through(confidence, least):
-    enough = choose(examples(*[(1.0, 0)] * least), alpha=0.05, confidence=confidence)
-    too_few = choose(examples(*[(1.0, 0)] * (least - 1)), alpha=0.05, confidence=confidence)
+@pytest.mark.parametrize(
+    ("confidence", "last", "least"), [(None, 0, 19), (None, 0.5, 19), (0.95, 0, 59), (0.95, 0.5, 78)]
+)
+def test_fewer_examples_than_the_bound_needs_let_nothing_through(confidence, last, least):
+    lone = (None, last)  # let through by no threshold; a loss in between makes the bound another
+    enough = choose(examples(*[(1.0, 0)] * (least - 1), lone), alpha=0.05, confidence=confidence)
+    too_few = choose(examples(*[(1.0, 0)] * (least - 2), lone), alpha=0.05, confidence=confidence)
     assert enough.least_examples == too_few.least_examples == least
-    assert enough.point.student_share == 1
+    assert enough.point.student_share == (least - 1) / least
     assert too_few.point.threshold is None
 
 

@@ -39,6 +39,16 @@ def no_weights(model, made):
     model.remove("model.safetensors")
 
 
+def another_name(model, made):
+    model.remove("model.safetensors").tensors(made.tensors, "model-final.safetensors")
+
+
+def pickled_under_another_name(model, made):
+    model.remove("model.safetensors").write("weights.bin", b"\x80\x02").write(
+        "training_args.bin", b"\x80\x02"
+    )
+
+
 def only_pickled(model, made):
     model.remove("model.safetensors").write("pytorch_model.bin", b"\x80\x02")
 
@@ -194,6 +204,8 @@ def token_beyond(model, made):
         (config_no_object, "bad-json", EVERY, "config.json: list where a JSON object belongs"),
         (no_architecture, "no-architecture", EVERY, "architectures is None, and must name the model's class"),
         (no_weights, "no-weights", EVERY, "there is no *.safetensors file"),
+        (another_name, "weights-name", EVERY, "model-final.safetensors has a name that transformers does not read: it reads model.safetensors or"),
+        (pickled_under_another_name, "weights-name", EVERY, "weights.bin has a name that transformers does not read"),
         (only_pickled, "pickled", IMPORT, "(pytorch_model.bin), and Custom Model Import takes only safetensors: load the model and save it"),
         (only_gguf, "other-format", EVERY, "holds model-q4.gguf and no safetensors"),
         (archive, "archive", EVERY, "holds an archive, model.tar.gz: unpack it"),
