@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
@@ -38,6 +39,18 @@ def _loopback_only(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def in_a_notebook():
+    """What a notebook shows of a value that has no HTML form."""
+
+    def show(value) -> str:
+        shown = []
+        value._repr_pretty_(SimpleNamespace(text=shown.append), cycle=False)
+        return "".join(shown)
+
+    return show
 
 
 @pytest.fixture

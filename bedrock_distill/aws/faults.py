@@ -174,6 +174,8 @@ _BAD_CREDENTIALS = frozenset(
 
 _RENEW = "Renew the credentials (aws sso login, aws configure, or a fresh session token) and mind the machine's clock."
 
+_WHICH = "Check the id and the region. Some models are asked by the id of an inference profile, such as us.amazon.nova-pro-v1:0."
+
 _HINTS: dict[type[ServiceError], str] = {
     AccessDeniedError: "Check that the credentials may do this.",
     ThrottledError: "Retries were used up; wait, or ask for a higher quota.",
@@ -189,6 +191,9 @@ _BUSY = frozenset({429, 503})
 
 _NO_CAPACITY = "no capacity to process this request"
 """What SageMaker says, under a code of many meanings, while an inference component has no copy: it was scaled to zero."""
+
+_NO_MODEL = "model identifier is invalid"
+"""What Bedrock's runtime says, under the same code, of a model that there is not, or not in this region."""
 
 _TOO_SLOW = "timed out"
 
@@ -244,8 +249,10 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
     said = details.get("Message") or details.get("message") or "no message"
     if _NO_CAPACITY in said:
         cls = ScaledToZeroError
+    elif _NO_MODEL in said:
+        cls = NotFoundError
     where = f" (request {request_id})" if request_id else ""
-    hint = _RENEW if code in _BAD_CREDENTIALS else _HINTS.get(cls, "")
+    hint = _RENEW if code in _BAD_CREDENTIALS else _WHICH if _NO_MODEL in said else _HINTS.get(cls, "")
     if cls is AccessDeniedError and code not in _BAD_CREDENTIALS and service.startswith("bedrock"):
         hint += " Access to the model must be granted in this region, too."
     status = metadata.get("HTTPStatusCode")

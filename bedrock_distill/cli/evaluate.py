@@ -47,15 +47,6 @@ _CRITERIA = (*_GATES, "alpha", "max_failed_share", "every_slice_shown")
 """Options that are the gate's, not the measurement's."""
 
 
-def _no_percents(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
-    """Refuse 90 for 90 %, which no student can reach and every price keeps below."""
-    if value is not None and value >= 10:
-        raise click.BadParameter(
-            f"{value:g} is {value:g} times the teacher's: write {value / 100:g} for {value:g} %."
-        )
-    return value
-
-
 @click.command("evaluate")
 @click.option("--student", required=True, metavar="ID", help="Model id or ARN of what is measured.")
 @click.option(
@@ -89,7 +80,6 @@ def _no_percents(_: click.Context, __: click.Parameter, value: float | None) -> 
 @click.option(
     "--min-retention",
     type=click.FloatRange(0, min_open=True),
-    callback=_no_percents,
     metavar="X",
     help="Fail unless retention is at least this, such as 0.9.",
 )
@@ -110,7 +100,6 @@ def _no_percents(_: click.Context, __: click.Parameter, value: float | None) -> 
 @click.option(
     "--max-cost-ratio",
     type=click.FloatRange(0, min_open=True),
-    callback=_no_percents,
     metavar="X",
     help="Fail unless an answer of the student costs at most so many of the teacher's; an unknown price fails.",
 )
@@ -131,7 +120,6 @@ def _no_percents(_: click.Context, __: click.Parameter, value: float | None) -> 
 @click.option(
     "--min-slice-retention",
     type=click.FloatRange(0, min_open=True),
-    callback=_no_percents,
     metavar="X",
     help="Fail if any slice is shown to keep less than this, or is too small to tell. Alpha is shared by all slices.",
 )

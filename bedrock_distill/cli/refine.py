@@ -14,12 +14,11 @@ from bedrock_distill.cli.common import (
     duration,
     has_terminal,
     money_option,
-    table,
 )
 
 if TYPE_CHECKING:
     from bedrock_distill.plan import Plan
-    from bedrock_distill.refinement import Choice, Outcome, Refinement
+    from bedrock_distill.refinement import Outcome, Refinement
     from bedrock_distill.session import Session
 
 __all__ = ["command"]
@@ -53,14 +52,7 @@ def look(settings: Settings, refinement_file: str) -> None:
 
     session, spec = settings.session(), _read(refinement_file)
     found = outlook(session, spec, prices=_prices(session, spec))
-    head = (
-        f"{found.student_calls:,} calls of the student and {found.teacher_calls:,} of the teacher were read."
-    )
-    verdict = "" if found.enough else f"\nThat is not enough for a round (min_new = {spec.min_new})."
-    settings.emit(
-        found.to_dict(),
-        f"{head}\n\n{_choice_table(found.choice)}{verdict}\n{found.plan or ''}".rstrip,
-    )
+    settings.emit(found.to_dict(), lambda: str(found))
 
 
 @command.command("run")
@@ -93,7 +85,7 @@ def run(settings: Settings, refinement_file: str, timeout: float | None, concurr
         may_pay=lambda plan: _consent(settings, plan, given=yes),
         tell=settings.note,
     )
-    settings.emit(outcome.to_dict(), lambda: _text(outcome))
+    settings.emit(outcome.to_dict(), lambda: str(outcome))
     _enforce(outcome)
 
 
@@ -149,28 +141,6 @@ def _consent(settings: Settings, plan: Plan, *, given: bool) -> bool:
         otherwise="This costs money, and there is no terminal to ask: give --yes to consent.",
     )
     return True
-
-
-def _choice_table(choice: Choice) -> str:
-    from bedrock_distill.refinement.choosing import REASONS
-
-    rows: list[tuple[Any, ...]] = [
-        (reason, f"{count:,}", REASONS[reason][1]) for reason, count in choice.by_reason.items()
-    ]
-    rows.append(("held out", f"{len(choice.held_out):,}", "new in the evaluation, never learned"))
-    rows += [("left out", f"{count:,}", why) for why, count in choice.left_out.items()]
-    return table(rows, ("what", "prompts", "why"))
-
-
-def _text(outcome: Outcome) -> str:
-    parts = [
-        *([_choice_table(outcome.choice)] if outcome.choice else []),
-        *([str(outcome.report)] if outcome.report else []),
-        *([str(outcome.verdict)] if outcome.verdict else []),
-        f"{outcome.deployment} serves {outcome.model}"
-        + (f", promoted in round {outcome.round}." if outcome.promoted else ", as before."),
-    ]
-    return "\n\n".join(parts)
 
 
 def _enforce(outcome: Outcome) -> None:

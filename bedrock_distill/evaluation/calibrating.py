@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bedrock_distill.clock import Clock, SystemClock
 from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, SpecError
-from bedrock_distill.evaluation.costs import Prices, price_of
+from bedrock_distill.evaluation.costs import Prices, check_prices, price_of
 from bedrock_distill.evaluation.metrics import Metric, MetricChoice, choose_metrics, score_all
 from bedrock_distill.evaluation.tasks import EvaluationData, Task, load_task
 from bedrock_distill.records.schema import Record
@@ -124,6 +124,13 @@ class Calibration:
         ]
         return "\n".join([head, "", *lines, *(f"! {remark}" for remark in self.remarks)])
 
+    def __repr__(self) -> str:
+        point = self.choice.point
+        return f"<Calibration: threshold {point.threshold}, {point.student_share:.1%} of {self.choice.examples} prompts>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        printer.text(repr(self) if cycle else str(self))
+
     def _cells(self, point: Point) -> tuple[str, str, str, str]:
         return (
             "never" if point.threshold is None else f"{point.threshold:.3f}",
@@ -187,6 +194,13 @@ def calibrate(
         raise SpecError(
             f"concurrency must be at least 1, not {concurrency}.", field="concurrency", value=concurrency
         )
+    if not callable(score):
+        raise SpecError(
+            f"score is {score!r}: give a function of prompt and reply, or score_from([{score!r}], student).",
+            field="score",
+            value=score,
+        )
+    check_prices(prices)
     choose_metrics(metric, ())
     task = load_task(data, limit=limit)
     options = {"system": system, "max_tokens": max_tokens, "temperature": temperature}

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from bedrock_distill.errors import SpecError
 
-__all__ = ["Prices", "TokenPrice", "price_of"]
+__all__ = ["Prices", "TokenPrice", "check_prices", "price_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,21 @@ class TokenPrice:
 
 Prices: TypeAlias = Mapping[str, TokenPrice]
 """Prices by model id, or by side: `student`, `teacher`, `base`."""
+
+
+def check_prices(prices: Prices) -> None:
+    """Refuse what is no price before anything is paid for.
+
+    Raises:
+        SpecError: Naming the first that is no `TokenPrice`.
+    """
+    for name, price in prices.items():
+        if not isinstance(price, TokenPrice):
+            raise SpecError(
+                f"prices[{name!r}] is {price!r}: give a TokenPrice(input_usd_per_1k=…, output_usd_per_1k=…).",
+                field="prices",
+                value=price,
+            )
 
 
 def price_of(prices: Prices, side: str, model_id: str) -> TokenPrice | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.errors import SpecError
 from bedrock_distill.evaluation.costs import Prices, price_of
 from bedrock_distill.evaluation.documents import document
 from bedrock_distill.evaluation.markdown import markdown
@@ -232,8 +233,13 @@ class Report:
         Args:
             folder: Where to; made if it is not there. Files of an earlier report are replaced.
             verdict: A verdict to put first.
+
+        Raises:
+            SpecError: If there is a file of that name.
         """
         place = Path(folder)
+        if place.exists() and not place.is_dir():
+            raise SpecError(f"{place} is a file, and a report is a folder.", field="folder", value=str(place))
         place.mkdir(parents=True, exist_ok=True)
         saved = SavedReport(html=place / "report.html", json=place / "report.json")
         # Half a surrogate pair, which an answer may hold, cannot be written: a question mark stands for it.

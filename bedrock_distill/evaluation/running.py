@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bedrock_distill.clock import Clock, SystemClock
 from bedrock_distill.evaluation.asking import Asking, OnProgress, require_target
 from bedrock_distill.evaluation.cache import AnswerCache
+from bedrock_distill.evaluation.costs import check_prices
 from bedrock_distill.evaluation.fields import score_fields
 from bedrock_distill.evaluation.judging import Judge
 from bedrock_distill.evaluation.labels import classify
@@ -118,6 +119,7 @@ def evaluate(
         confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries
     )
     _rehearse(metrics)
+    check_prices(prices)
     for role, target in (("student", student), ("teacher", teacher), ("base", base)):
         if target is not None:
             require_target(role, target, stream=stream)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Criterion", "Verdict", "check_criteria", "judge"]
 
+_SHARE = "above 0 and below 10: it is a share of the teacher's, write 0.9 for 90 %"
+
 _POWER = 0.8
 """How often a student like the measured one shall pass, where the number of prompts is advised."""
 
@@ -89,6 +91,9 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{'ok  ' if each.passed else 'MISS'}  {each.text}" for each in self.missed_first]
         return "\n".join([f"Gate {'passed' if self.passed else 'failed'}", *lines])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        printer.text(repr(self) if cycle else str(self))
 
 
 def judge(
@@ -183,11 +188,11 @@ def check_criteria(
         SpecError: Naming the first of them.
     """
     rules = (
-        ("min_retention", min_retention, _positive(min_retention), "above 0, such as 0.9"),
+        ("min_retention", min_retention, _share(min_retention), _SHARE),
         ("alpha", alpha, 0 < alpha < 0.5, "between 0 and 0.5, such as 0.05"),
         ("max_failed_share", max_failed_share, 0 <= max_failed_share <= 1, "a share from 0 to 1"),
-        ("max_cost_ratio", max_cost_ratio, _positive(max_cost_ratio), "above 0, such as 0.3"),
-        ("min_slice_retention", min_slice_retention, _positive(min_slice_retention), "above 0, such as 0.8"),
+        ("max_cost_ratio", max_cost_ratio, _share(max_cost_ratio), _SHARE),
+        ("min_slice_retention", min_slice_retention, _share(min_slice_retention), _SHARE),
         (
             "every_slice_shown",
             every_slice_shown,
@@ -201,8 +206,9 @@ def check_criteria(
             raise SpecError(f"{field} must be {rule}, not {value!r}.", field=field, value=value)
 
 
-def _positive(value: float | None) -> bool:
-    return value is None or value > 0
+def _share(value: float | None) -> bool:
+    """Whether a value can be meant as a share of the teacher's: 90 is meant as 90 %, which it is not."""
+    return value is None or 0 < value < 10
 
 
 def _retention(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,6 @@ from bedrock_distill.errors import SpecError
 from bedrock_distill.profiling.calls import model_named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
 
     from bedrock_distill.catalog import Catalog, PriceKind
@@ -29,6 +29,12 @@ def with_prices(catalog: Catalog, prices: Mapping[str, Mapping[PriceKind, float]
     """
     rows = []
     for model, by_kind in prices.items():
+        if not isinstance(by_kind, Mapping):
+            raise SpecError(
+                f"prices: {model} has {by_kind!r}; give USD by kind, such as {{'input_1k_tokens': 0.0008}}.",
+                field="prices",
+                value=by_kind,
+            )
         for kind, usd in by_kind.items():
             if kind not in KINDS:
                 raise SpecError(

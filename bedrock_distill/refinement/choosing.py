@@ -92,6 +92,14 @@ class Choice:
         counts = Counter((each.reasons or ("usual",))[0] for each in self.new)
         return {reason: counts[reason] for reason in REASONS if counts[reason]}
 
+    def __str__(self) -> str:
+        rows = [("what", "prompts", "why")]
+        rows += [(reason, f"{count:,}", REASONS[reason][1]) for reason, count in self.by_reason.items()]
+        rows.append(("held out", f"{len(self.held_out):,}", "new in the evaluation, never learned"))
+        rows += [("left out", f"{count:,}", why) for why, count in self.left_out.items()]
+        what, prompts, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+        return "\n".join(f"{row[0]:<{what}}  {row[1]:>{prompts}}  {row[2]}" for row in rows)
+
 
 class Vocabulary:
     """How many records of the training data hold each word."""

@@ -225,6 +225,12 @@ class Lineage:
         events: list[dict[str, Any]] = [msgspec.to_builtins(event) for event in self.events]
         return {"name": self.name, "serving": self.serving, "rounds": self.rounds, "events": events}
 
+    def __repr__(self) -> str:
+        return f"<Lineage {self.name!r}: {self.rounds} rounds, serving {self.serving}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        printer.text(repr(self) if cycle else str(self))
+
     def __str__(self) -> str:
         return "\n".join(map(_line, self.events)) or f"There is no round of {self.name!r} yet."
 

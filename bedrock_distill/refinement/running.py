@@ -6,17 +6,17 @@ a crash, on any machine, goes on after the last event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from xxhash import xxh3_64_hexdigest
 
 from bedrock_distill.errors import PlanError, SpecError
-from bedrock_distill.evaluation.costs import price_of
+from bedrock_distill.evaluation.costs import check_prices, price_of
 from bedrock_distill.refinement import steps
 from bedrock_distill.refinement.finding import find
 from bedrock_distill.refinement.lineage import Distilled, Judged, LineageStore, RolledBack
 from bedrock_distill.refinement.opening import write_round
+from bedrock_distill.refinement.outcomes import Outcome, Outlook
 from bedrock_distill.refinement.serving import serve, settled
 
 if TYPE_CHECKING:
@@ -30,74 +30,9 @@ if TYPE_CHECKING:
     from bedrock_distill.refinement.spec import Refinement
     from bedrock_distill.session import Session
 
-__all__ = ["Outcome", "Outlook", "lineage", "outlook", "refine", "rollback"]
+__all__ = ["lineage", "outlook", "refine", "rollback"]
 
 _NO_PRICES: Final[Prices] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What a round would learn and cost."""
-
-    student_calls: int
-    teacher_calls: int
-    choice: Choice
-    enough: bool
-    """Whether there is enough to learn for a round."""
-    plan: Plan | None
-    """What the job would do and cost; None where there is not enough."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The outlook as JSON types."""
-        return {
-            "student_calls": self.student_calls,
-            "teacher_calls": self.teacher_calls,
-            "enough": self.enough,
-            **_chosen(self.choice),
-            "plan": None if self.plan is None else self.plan.fingerprint,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a round came to."""
-
-    round: int | None
-    """Its number, or None where there was not enough to learn, or nothing new since one that was not promoted."""
-    promoted: bool
-    deployment: str
-    model: str
-    """ARN of the model that serves now."""
-    choice: Choice | None
-    """What was added; None where the round had been opened before."""
-    report: Report | None
-    """The comparison, with the serving student as base; None where it had been made before, and lies in the bucket."""
-    verdict: Verdict | None
-    lineage: Lineage
-
-    def to_dict(self) -> dict[str, Any]:
-        """The outcome as JSON types, without the report's answers."""
-        judged = None if self.round is None else self.lineage.of_round(self.round, Judged)
-        return {
-            "round": self.round,
-            "promoted": self.promoted,
-            "deployment": self.deployment,
-            "model": self.model,
-            **({} if self.choice is None else _chosen(self.choice)),
-            "retention": judged and judged.retention,
-            "serving_retention": judged and judged.serving_retention,
-            "verdict": judged and judged.verdict,
-            "report": judged and judged.report,
-        }
-
-
-def _chosen(choice: Choice) -> dict[str, Any]:
-    return {
-        "new": len(choice.new),
-        "by_reason": choice.by_reason,
-        "held_out": len(choice.held_out),
-        "left_out": choice.left_out,
-    }
 
 
 def lineage(session: Session, spec: Refinement) -> Lineage:
@@ -129,18 +64,20 @@ def outlook(session: Session, spec: Refinement, *, prices: Prices = _NO_PRICES) 
     if (opened := steps.past(run).open_round) is not None:
         raise PlanError(f"Round {opened.round} of {spec.name!r} is under way: `refine` goes on with it.")
     found = find(run)
-    plan = None
+    plan = kept = None
     if found.learned >= spec.min_new:
         folder = run.folder(found.number) / "outlook"
         data = write_round(
             found.choice, spec, found.training, found.evaluation, number=found.number, folder=folder
         )
         plan = session.plan(steps.distillation_on(run, data.training))
+        kept = steps.turned_down(run, found, plan)
     return Outlook(
         student_calls=found.traffic.student_calls,
         teacher_calls=found.traffic.teacher_calls,
         choice=found.choice,
-        enough=found.learned >= spec.min_new,
+        min_new=spec.min_new,
+        turned_down=None if kept is None else kept.round,
         plan=plan,
     )
 
@@ -269,6 +206,7 @@ def _run(session: Session, spec: Refinement, **options: Any) -> steps.Run:
 
 def _check_prices(run: steps.Run) -> None:
     """Refuse a gate that nothing can pass, before anything is paid for."""
+    check_prices(run.prices)
     most, teacher = run.spec.gate.max_cost_ratio, run.session.model(run.spec.distillation.teacher).model_id
     sides = {"student": "student", "teacher": teacher}
     unknown = [side for side, model in sides.items() if price_of(run.prices, side, model) is None]

@@ -25,11 +25,11 @@ class Gate(Spec):
     min_gain: float = Field(default=0.0, gt=-1, lt=1)
     """What it must be shown to score above the serving student, in mean score: 0 for no worse, -0.02 for at most two
     points worse."""
-    min_retention: float | None = Field(default=None, gt=0)
+    min_retention: float | None = Field(default=None, gt=0, lt=10)
     """What it must be shown to keep of the teacher, such as 0.9."""
-    min_slice_retention: float | None = Field(default=None, gt=0)
+    min_slice_retention: float | None = Field(default=None, gt=0, lt=10)
     """What it may in no round's traffic be shown to fall short of, so that nothing old is forgotten."""
-    max_cost_ratio: float | None = Field(default=None, gt=0)
+    max_cost_ratio: float | None = Field(default=None, gt=0, lt=10)
     """Most that its answers may cost, as a share of the teacher's."""
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     """Chance of letting through one that is not so good."""

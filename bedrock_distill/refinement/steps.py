@@ -125,7 +125,7 @@ def open_round(run: Run, found: Found) -> Opened | None:
             found.choice, run.spec, found.training, found.evaluation, number=found.number, folder=Path(own)
         )
         plan = run.session.plan(distillation_on(run, data.training))  # told now: what is open can only go on
-        kept = run.store.lineage.turned_down(plan.fingerprint, serving=found.serving, by=_judge(run))
+        kept = turned_down(run, found, plan)
         if kept is not None:
             run.tell(f"There is nothing new to learn since round {kept.round}, which was not promoted.")
             return None
@@ -160,6 +160,11 @@ def open_round(run: Run, found: Found) -> Opened | None:
         f"Round {found.number}: {found.learned:,} prompts more to learn from, {len(found.choice.held_out):,} to compare on."
     )
     return written
+
+
+def turned_down(run: Run, found: Found, plan: Plan) -> Kept | None:
+    """Where a round that learned the same was turned down by the same gate; None where it was not."""
+    return run.store.lineage.turned_down(plan.fingerprint, serving=found.serving, by=_judge(run))
 
 
 def over(run: Run, opened: Opened) -> str | None:

@@ -207,3 +207,13 @@ def test_a_component_without_a_copy_is_scaled_to_zero_and_can_be_asked_again():
     translated = translate(error, service="sagemaker-runtime", operation="InvokeEndpoint")
     assert isinstance(translated, errors.ScaledToZeroError)
     assert translated.retryable
+
+
+def test_a_model_that_there_is_not_is_not_found_under_whatever_code():
+    error = _client_error("ValidationException", 400, "The provided model identifier is invalid.")
+    translated = translate(
+        error, service="bedrock-runtime", operation="Converse", subject="amazon.nova-por-v1:0"
+    )
+    assert isinstance(translated, errors.NotFoundError)
+    assert not translated.retryable
+    assert "Check the id and the region." in str(translated)

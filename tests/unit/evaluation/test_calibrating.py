@@ -71,6 +71,14 @@ def test_the_curve_is_what_a_replay_of_every_threshold_measures(sides):
         assert paid / len(prompts) == pytest.approx(point.cost)
 
 
+def test_at_a_prompt_it_is_a_line_and_in_a_notebook_the_curve(sides, in_a_notebook):
+    student, teacher, prompts = sides()
+    found = calibrate(student, teacher, prompts, score=by_first_digit, alpha=0.1)
+    assert "\n" not in repr(found)
+    assert in_a_notebook(found) == str(found)
+    assert len(in_a_notebook(found).splitlines()) > len(found.curve)
+
+
 def test_a_cascade_keeps_the_bound_on_prompts_that_it_has_not_seen(sides):
     """Over 40 calibrations on 300 prompts each, and 300 fresh prompts to each: the mean loss is at most alpha."""
     lost = []
@@ -252,3 +260,10 @@ def test_no_prompts_are_refused(sides):
     student, teacher, _ = sides(n=1)
     with pytest.raises(DataError):
         calibrate(student, teacher, [], score=by_first_digit, alpha=0.1)
+
+
+def test_a_scores_name_where_a_function_belongs_is_refused_with_what_makes_one_of_it(sides):
+    student, teacher, prompts = sides()
+    with pytest.raises(SpecError, match=r"score_from\(\['labels:a,b'\], student\)"):
+        calibrate(student, teacher, prompts, score="labels:a,b", alpha=0.1)
+    assert not student.calls

@@ -209,8 +209,8 @@ def test_prompts_that_were_trained_on_are_refused_unless_that_is_known(
         ),
         (("--judge", ""), "--judge is empty"),
         (("--min-retention", "nan"), "min_retention must be above 0"),
-        (("--min-retention", "90"), "write 0.9 for 90 %"),
-        (("--max-cost-ratio", "30"), "write 0.3 for 30 %"),
+        (("--min-retention", "90"), "write 0.9 for 90 %, not 90"),
+        (("--max-cost-ratio", "30"), "write 0.9 for 90 %, not 30"),
         (("--temperature", "nan"), "neither a number nor `none`"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_cost_ratio_is_held_against_the_cost_of_an_answer(compared):
 @pytest.mark.parametrize("unknown", ["student", "teacher"])
 def test_an_unknown_price_fails_a_cost_ratio(compared, unknown):
     prices = {side: price for side, price in COSTS.items() if side != unknown}
-    verdict = compared(**agreeing(1.0, 10), prices=prices).check(max_cost_ratio=100)
+    verdict = compared(**agreeing(1.0, 10), prices=prices).check(max_cost_ratio=9)
     assert f"what the {unknown} costs is unknown" in verdict.failures[0]
 
 
@@ -100,7 +100,7 @@ def test_answers_whose_tokens_nobody_counted_have_no_cost(compared, said, used, 
     sides[side][3] = said(sides[side][3], usage=used(0, 0))
     report = compared(**sides, prices=COSTS)
     assert report.sides[side].cost_usd is None
-    assert f"what the {side} costs is unknown" in report.check(max_cost_ratio=100).failures[0]
+    assert f"what the {side} costs is unknown" in report.check(max_cost_ratio=9).failures[0]
 
 
 def test_a_gate_without_a_retention_asks_nothing_of_it(compared):
@@ -392,3 +392,17 @@ def test_a_bound_that_misses_by_a_hair_is_not_shown_as_what_was_asked_for(compar
     (text,) = report.check(min_retention=asked).failures
     assert f"at least {asked - 0.0001:.2%} at alpha" in text
     assert f"{asked:.2%} was asked for" in text
+
+
+def test_what_is_no_price_is_refused_before_anything_is_asked(speaker):
+    student = speaker({"one": "1"})
+    with pytest.raises(SpecError, match=r"prices\['teacher'\] is 3: give a TokenPrice"):
+        evaluate(student, student, ["one"], prices={"teacher": 3})
+    assert not student.calls
+
+
+def test_a_report_is_not_written_over_a_file(compared, tmp_path):
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(SpecError, match="is a file, and a report is a folder"):
+        compared(**agreeing(1.0, 10)).save(tmp_path / "report")
+    assert (tmp_path / "report").read_text() == "mine"

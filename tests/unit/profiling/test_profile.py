@@ -251,6 +251,7 @@ def test_a_group_goes_by_rank_and_by_id(planted):
         ({"query": LogQuery(responses=True)}, "query"),
         ({"query": LogQuery(min_chars=3)}, "query"),
         ({"prices": {PRO: {"input_1k_tokens": -1}}}, "prices"),
+        ({"prices": {PRO: 3}}, "prices"),
         ({"curve": 99, "learn": lambda examples, prompts: []}, "group"),
     ],
 )

@@ -212,8 +212,25 @@ def test_a_candidate_that_was_turned_down_is_not_judged_again_by_the_same_gate(s
     assert bd.refine(session, strict, tell=told.append).round is None
     assert told[-1] == "There is nothing new to learn since round 1, which was not promoted."
     assert len(lineage(session, strict).events) == 4
+    assert outlook(session, strict).turned_down == 1
+    assert outlook(session, serving).turned_down is None
     outcome = bd.refine(session, serving)  # by another gate
     assert (outcome.round, outcome.promoted) == (2, True)
+
+
+def test_at_a_prompt_a_round_is_a_line_and_in_a_notebook_what_was_chosen_and_judged(
+    session, serving, in_a_notebook
+):
+    before = outlook(session, serving)
+    assert in_a_notebook(before).startswith(f"{before.student_calls} calls of the student and ")
+    outcome = bd.refine(session, serving)
+    shown = in_a_notebook(outcome)
+    assert str(outcome.choice) in shown
+    assert str(outcome.report) in shown
+    assert in_a_notebook(outcome.verdict) in shown
+    assert shown.endswith(f"serves {outcome.model}, promoted in round 1.")
+    assert in_a_notebook(outcome.lineage).count("\n") == 3
+    assert "\n" not in repr(outcome) + repr(outcome.lineage) + repr(before)
 
 
 def test_a_candidate_that_was_deleted_ends_the_round(session, cloud, serving, ask):
