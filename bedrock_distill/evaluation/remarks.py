@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["remarks"]
 
 _FEW_PROMPTS = 100
-_FEW_FOR_BOOTSTRAP = 200
 
 _NO_VERDICT: tuple[tuple[Outcome, str], ...] = (
     ("unparsed", "gave no verdict"),
@@ -114,8 +113,6 @@ def _on_statistics(report: Report) -> Iterator[str]:
     n = report.retention.n
     if n < _FEW_PROMPTS:
         yield f"{n} prompts are few: the intervals are wide, and what they stand for may be too."
-    elif not metric.student.paired.binary and n < _FEW_FOR_BOOTSTRAP:
-        yield f"Bootstrap bounds of scores that are not 0 or 1 are somewhat optimistic below {_FEW_FOR_BOOTSTRAP} prompts."
     if metric.teacher is not None and metric.teacher.value is not None and metric.teacher.value < 0.5:
         yield (
             f"By {metric.name} the teacher itself scores only {metric.teacher.value:.1%}"

@@ -20,7 +20,7 @@ from bedrock_distill.evaluation.statistics import quantile
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["MAX_DRAWS", "percentile_bound", "percentile_interval", "resampled_ratios"]
+__all__ = ["MAX_DRAWS", "percentile_interval", "resampled_ratios"]
 
 MAX_DRAWS = 10_000_000
 """Most draws prompt by prompt for one estimate: about a second.
@@ -37,11 +37,6 @@ def percentile_interval(values: Sequence[float], confidence: float) -> tuple[flo
     """The two-sided percentile interval of resampled values."""
     ordered, tail = sorted(values), (1 - confidence) / 2
     return quantile(ordered, tail), quantile(ordered, 1 - tail)
-
-
-def percentile_bound(values: Sequence[float], alpha: float) -> float:
-    """The one-sided lower percentile bound of resampled values."""
-    return quantile(sorted(values), alpha)
 
 
 def resampled_ratios(

@@ -22,7 +22,7 @@ from bedrock_distill.evaluation.metrics import (
 )
 from bedrock_distill.evaluation.preparing import overlap_of, package_version, precision_of
 from bedrock_distill.evaluation.report import Method, Report, summaries
-from bedrock_distill.evaluation.scoring import compared, labelled_places, mean_estimate, retention_seed, score
+from bedrock_distill.evaluation.scoring import compared, labelled_places, mean_estimate, score, seed_of
 from bedrock_distill.evaluation.slices import SliceChoice, score_slices, slice_task
 from bedrock_distill.evaluation.tasks import EvaluationData, Task, load_task
 
@@ -226,7 +226,7 @@ def _judged(
     asking: Asking,
     precision: Precision,
 ) -> JudgeSummary:
-    seed = retention_seed(precision, f"{judge.name}:{side}")
+    seed = seed_of(precision, judge.name, side)
     return asking.judge(
         judge,
         side,

@@ -11,9 +11,10 @@ from math import fsum
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from bedrock_distill.evaluation.likelihood import gain_bound, retention_bound, spoken_for
 from bedrock_distill.evaluation.metrics import Metric, score_all
 from bedrock_distill.evaluation.noninferiority import difference_lower_bound
-from bedrock_distill.evaluation.resampling import percentile_bound, percentile_interval, resampled_ratios
+from bedrock_distill.evaluation.resampling import percentile_interval, resampled_ratios
 from bedrock_distill.evaluation.statistics import (
     Estimate,
     PairCounts,
@@ -40,7 +41,6 @@ __all__ = [
     "mean_estimate",
     "paired_tests",
     "retention_estimate",
-    "retention_seed",
     "score",
     "seed_of",
 ]
@@ -81,18 +81,14 @@ class Paired:
         """The four counts of scores that are 0 or 1."""
         return PairCounts.of(self.side, self.teacher)
 
-    def lower_bound(self, alpha: float, precision: Precision, seed: str) -> float | None:
+    def lower_bound(self, alpha: float) -> float | None:
         """The one-sided lower confidence bound of retention; None where the teacher scores nothing.
 
-        A score test with continuity correction for scores of 0 and 1, the percentile bootstrap for others.
+        A score test with continuity correction for scores of 0 and 1, empirical likelihood for others.
         """
         if self.binary:
             return retention_lower_bound(self.counts, alpha)
-        if not sum(self.teacher):
-            return None
-        ratios = resampled_ratios(self.side, self.teacher, precision.resamples, seed=seed)
-        whole = fsum(self.side) / fsum(self.teacher)
-        return min(percentile_bound(ratios, alpha), whole * _seen(len(self.side), alpha))
+        return retention_bound(self.side, self.teacher, alpha) if sum(self.teacher) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,20 +238,14 @@ def compared(
     )
 
 
-def gain_lower_bound(
-    first: tuple[float, ...], second: tuple[float, ...], alpha: float, precision: Precision, seed: str
-) -> float:
+def gain_lower_bound(first: tuple[float, ...], second: tuple[float, ...], alpha: float) -> float:
     """The one-sided lower confidence bound of one side's mean score less another's on the same prompts.
 
-    Tango's score test for scores of 0 and 1, the percentile bootstrap for others.
+    Tango's score test for scores of 0 and 1, empirical likelihood for others.
     """
     if _binary(first) and _binary(second):
         return difference_lower_bound(PairCounts.of(first, second), alpha)
-    gains = tuple(own - other for own, other in zip(first, second, strict=True))
-    bound = percentile_bound(resampled_ratios(gains, None, precision.resamples, seed=seed), alpha)
-    # As with retention: prompts that are not among these might lose all that the other side can score.
-    seen = _seen(len(gains), alpha)
-    return min(bound, fmean(gains) * seen - max(1.0, *second) * (1 - seen))
+    return gain_bound(first, second, alpha)
 
 
 def labelled_places(references: Texts, teacher: Texts) -> list[int]:
@@ -277,11 +267,6 @@ def retention_estimate(paired: Paired, precision: Precision, seed: str) -> Estim
     return _retention(paired, precision, seed)
 
 
-def retention_seed(precision: Precision, metric: str) -> str:
-    """The seed of the student's intervals, so that a later bound rests on the same resamples."""
-    return seed_of(precision, metric, "student")
-
-
 def seed_of(precision: Precision, metric: str, side: str) -> str:
     """The seed of one side's intervals by one metric."""
     # A seed of its own for each estimate: adding a metric or a side changes no other interval.
@@ -297,7 +282,7 @@ def mean_estimate(scores: tuple[float, ...], precision: Precision, seed: str) ->
     else:
         means = resampled_ratios(scores, None, precision.resamples, seed=seed)
         low, high = percentile_interval(means, precision.confidence)
-        seen = _seen(len(scores), (1 - precision.confidence) / 2)
+        seen = spoken_for(len(scores), (1 - precision.confidence) / 2)
         most = max(1.0, *scores)
         low, high = min(low, value * seen), max(high, most - (most - value) * seen)
         method = "bootstrap"
@@ -316,22 +301,13 @@ def _retention(paired: Paired, precision: Precision, seed: str) -> Estimate:
     method = "paired bootstrap"
     value = fsum(paired.side) / total
     if not paired.binary:
-        seen = _seen(n, (1 - confidence) / 2)
+        seen = spoken_for(n, (1 - confidence) / 2)
         low, high = min(low, value * seen), max(high, value / seen)
     elif low == high:
         # Every resample is alike, which is no certainty: it is what a small sample without a difference looks like.
         low, high = _score_interval(paired.counts, confidence)
         method = "score test"
     return Estimate(value=value, low=low, high=high, confidence=confidence, method=method, n=n)
-
-
-def _seen(n: int, chance: float) -> float:
-    """The least share of all prompts that `n` drawn ones speak for, but for that chance.
-
-    Resamples of a few scores that are alike are alike too, which is no certainty. Were a share of the prompts quite different,
-    none of it would be among the n with the chance (1 - share)ⁿ; what nobody has seen may be worth nothing.
-    """
-    return float(chance ** (1 / n))
 
 
 def _score_interval(counts: PairCounts, confidence: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.errors import GateFailedError, SpecError
 from bedrock_distill.evaluation.guards import Guard, guard_slices
 from bedrock_distill.evaluation.judging import MOST_UNINFORMATIVE
-from bedrock_distill.evaluation.scoring import gain_lower_bound, retention_seed
+from bedrock_distill.evaluation.scoring import gain_lower_bound
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -132,9 +132,7 @@ def judge(
         min_gain=min_gain,
     )
     metric = report.metric
-    bound = metric.student.paired.lower_bound(
-        alpha, report.precision, retention_seed(report.precision, metric.name)
-    )
+    bound = metric.student.paired.lower_bound(alpha)
     # A base that is not heard would make any student better.
     sides = ["student", "teacher", *(["base"] if min_gain is not None and "base" in report.sides else [])]
     heard = [
@@ -241,13 +239,7 @@ def _gain(report: Report, least: float, alpha: float) -> Criterion:
     if metric.base is None:
         text = "A gain over the base was asked for, and no base was asked: give one (base=, --base)."
         return Criterion(name="gain", passed=False, text=text)
-    bound = gain_lower_bound(
-        metric.student.paired.side,
-        metric.base.paired.side,
-        alpha,
-        report.precision,
-        f"{retention_seed(report.precision, metric.name)}:gain",
-    )
+    bound = gain_lower_bound(metric.student.paired.side, metric.base.paired.side, alpha)
     own, other = (fmean(side.paired.side) for side in (metric.student, metric.base))
     return Criterion(
         name="gain",

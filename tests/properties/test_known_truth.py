@@ -7,11 +7,13 @@ counting: of 4,000 runs at 5 % these are 1.0 points. A right program fails such 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from bedrock_distill.evaluation.guards import guard_slices
+from bedrock_distill.evaluation.likelihood import gain_bound, retention_bound
 from bedrock_distill.evaluation.noninferiority import difference_lower_bound, difference_p_value
 from bedrock_distill.evaluation.planning import PairRates, prompts_for_power
 from bedrock_distill.evaluation.scoring import Paired, Precision, retention_estimate
@@ -109,6 +111,76 @@ def test_bootstrap_intervals_of_retention_cover_within_a_point_of_what_they_say(
         found = retention_estimate(Paired(tuple(side), tuple(teacher)), precision, "0")
         covered += found.low <= rates.retention <= found.high
     assert covered / runs >= 0.94 - tolerance(0.95, runs)
+
+
+# --- scores between 0 and 1 -------------------------------------------------------------------------------------------
+
+
+def fails_wholly(generator, n, keeps):
+    """Nearly perfect, and worth nothing where hardly anybody looks."""
+    share = 1.6 * (1 - keeps) / 2
+    return np.where(generator.random(n) < share, 0.0, keeps / (1 - share)), np.ones(n)
+
+
+def in_grades(generator, n, keeps):
+    """A judge's three grades."""
+    return generator.choice(
+        [0.0, 0.5, 1.0], size=n, p=[(1 - keeps) / 2, 1 - keeps, 1 - 1.5 * (1 - keeps)]
+    ), np.ones(n)
+
+
+def at_either_end(generator, n, keeps):
+    return generator.beta(keeps / 2, (1 - keeps) / 2, size=n), np.ones(n)
+
+
+def beside_a_teacher(generator, n, keeps):
+    """On references, where the teacher is not perfect either: the student loses half of what it knew on some."""
+    teacher = generator.beta(4, 1.5, size=n)
+    loses = generator.random(n) < 4 * (1 - keeps)
+    return np.where(loses, teacher * generator.random(n) ** 0.5 * 1.125, teacher), teacher
+
+
+GRADED = [fails_wholly, in_grades, at_either_end, beside_a_teacher]
+
+
+def pass_rate(student, n, keeps, runs, seed):
+    generator = np.random.default_rng(seed)
+    found = (student(generator, n, keeps) for _ in range(runs))
+    return np.mean(
+        [retention_bound(side.tolist(), teacher.tolist(), ALPHA) >= 0.9 for side, teacher in found]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("student", "n"), [(fails_wholly, 50), (in_grades, 200), (beside_a_teacher, 100)])
+def test_a_student_of_graded_scores_at_the_margin_passes_at_most_alpha_of_the_time(student, n):
+    runs = 1_000
+    assert pass_rate(student, n, 0.9, runs, seed=n) <= ALPHA + tolerance(ALPHA, runs)
+
+
+@pytest.mark.parametrize("student", GRADED)
+def test_a_good_student_of_graded_scores_passes(student):
+    assert pass_rate(student, 300, 0.96, 100, seed=8) >= 0.9
+
+
+@pytest.mark.parametrize(("hits", "misses"), [(45, 5), (300, 1), (7, 40), (1, 1)])
+def test_of_scores_of_0_and_1_the_likelihood_is_the_binomials_with_half_a_miss_more(hits, misses):
+    bound = retention_bound([1.0] * hits + [0.0] * misses, [1.0] * (hits + misses), ALPHA)
+    lost = misses + 0.5
+    best = hits / (hits + lost)
+    ratio = hits * math.log(best / bound) + lost * math.log((1 - best) / (1 - bound))
+    assert 2 * ratio == pytest.approx(NormalDist().inv_cdf(1 - ALPHA) ** 2, rel=1e-6)
+
+
+def test_of_many_graded_scores_both_bounds_are_the_normal_distributions():
+    generator = np.random.default_rng(9)
+    side, other = generator.beta(8, 2, size=20_000), generator.beta(6, 2, size=20_000)
+    z = NormalDist().inv_cdf(1 - ALPHA)
+    normal = side.mean() - z * side.std() / math.sqrt(len(side))
+    assert retention_bound(side.tolist(), [1.0] * len(side), ALPHA) == pytest.approx(normal, abs=2e-4)
+    gains = side - other
+    normal = gains.mean() - z * gains.std() / math.sqrt(len(gains))
+    assert gain_bound(side.tolist(), other.tolist(), ALPHA) == pytest.approx(normal, abs=4e-4)
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------

@@ -187,7 +187,8 @@ def method(report: Report) -> Markup:
             "Gate",
             (
                 "The one-sided lower bound of retention must reach what was asked for: for scores of 0 and 1 by a score test "
-                "with continuity correction, which holds its error rate where a bootstrap would pass too often."
+                "with continuity correction, for others by empirical likelihood with half a worst prompt added. Both hold "
+                "their error rate where a bootstrap would pass too often."
             ),
         ),
         (

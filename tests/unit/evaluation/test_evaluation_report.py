@@ -279,13 +279,6 @@ def test_repeated_and_left_out_prompts_are_said(speaker):
     assert "Only the first 2 prompts" in found
 
 
-def test_bootstrap_bounds_of_few_prompts_come_with_a_warning(compared):
-    def near(answer: str, target: str) -> float:
-        return 1.0 if answer == target else 0.5
-
-    assert "somewhat optimistic" in remarks_of(compared(**agreeing(0.9, 150), metrics=near))
-
-
 def test_disagreements_are_listed_with_the_worst_first(compared):
     def overlap(answer: str, target: str) -> float:
         return len(set(answer) & set(target)) / len(set(target))
