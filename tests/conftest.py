@@ -53,6 +53,18 @@ def in_a_notebook():
     return show
 
 
+@pytest.fixture(scope="session")
+def needs_spark():
+    """Skips where Spark cannot be started, with the reason."""
+    from bedrock_distill.errors import MissingDependencyError
+    from bedrock_distill.harvest.engines.spark_start import require_spark
+
+    try:
+        require_spark()
+    except MissingDependencyError as missing:
+        pytest.skip(str(missing))
+
+
 @pytest.fixture
 def repository() -> Path:
     """The root of the checkout."""

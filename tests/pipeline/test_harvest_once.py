@@ -8,9 +8,7 @@ import json
 
 import pytest
 
-from bedrock_distill.errors import MissingDependencyError
 from bedrock_distill.harvest import from_logs
-from bedrock_distill.harvest.engines.spark_start import require_spark
 from bedrock_distill.local import Cloud
 from bedrock_distill.local.faults import Fault
 from bedrock_distill.local.services.emr_serverless import EmrServerless
@@ -18,13 +16,6 @@ from bedrock_distill.local.services.emr_serverless.running import Ended
 from bedrock_distill.records.logs.filters import Metadata
 from bedrock_distill.records.logs.query import LogQuery
 from bedrock_distill.resources import ServerlessHarvest
-
-try:
-    require_spark()
-except MissingDependencyError as missing:
-    _WHY_NOT = str(missing)
-else:
-    _WHY_NOT = ""
 
 FOLDER = "bedrock/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/11/01"
 
@@ -170,7 +161,7 @@ def test_an_application_that_takes_its_time_is_waited_for(spec, fill):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "Spark can be started")
+@pytest.mark.usefixtures("needs_spark")
 @pytest.mark.parametrize("max_records", [None, 10])
 def test_spark_under_the_least_role_makes_the_bytes_of_one_machine(spec, fill, tmp_path, max_records):
     with Cloud() as cloud:

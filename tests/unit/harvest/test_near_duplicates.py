@@ -11,11 +11,10 @@ import sys
 
 import pytest
 
-from bedrock_distill.errors import MissingDependencyError, SpecError
+from bedrock_distill.errors import SpecError
 from bedrock_distill.harvest import from_logs, neardups, parts
 from bedrock_distill.harvest.engines.processes import ProcessEngine
 from bedrock_distill.harvest.engines.spark import SparkEngine
-from bedrock_distill.harvest.engines.spark_start import require_spark
 from bedrock_distill.harvest.parts import visit_order
 from bedrock_distill.harvest.sources import LocalLogs
 from bedrock_distill.local import Cloud
@@ -23,13 +22,6 @@ from bedrock_distill.records.curation import Recipe, curate
 from bedrock_distill.records.curation.clusters import near_duplicates
 from bedrock_distill.records.curation.quality import default_limits
 from bedrock_distill.records.logs import LogQuery
-
-try:
-    require_spark()
-except MissingDependencyError as missing:
-    _WHY_NOT = str(missing)
-else:
-    _WHY_NOT = ""
 
 SYLLABLES = [consonant + vowel for consonant in "bdfklmnprst" for vowel in "aeio"]
 QUERY = LogQuery(responses=True)
@@ -134,7 +126,7 @@ def test_parts_and_processes_change_nothing(source, tmp_path, monkeypatch, work,
     assert report.tally.skipped == whole.tally.skipped
 
 
-@pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "Spark can be started")
+@pytest.mark.usefixtures("needs_spark")
 def test_spark_finds_the_same(source, tmp_path, monkeypatch):
     whole = from_logs(source, tmp_path / "whole.jsonl", query=QUERY, near_duplicates=True)
     monkeypatch.setattr(parts, "PART_BYTES", 6_000)

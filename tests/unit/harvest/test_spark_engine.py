@@ -19,17 +19,9 @@ from bedrock_distill.errors import (
     SpecError,
 )
 from bedrock_distill.harvest.engines.spark import SparkEngine
-from bedrock_distill.harvest.engines.spark_start import require_spark
 from bedrock_distill.plan.estimate import Line
 
-try:
-    require_spark()
-except MissingDependencyError as missing:
-    _WHY_NOT = str(missing)
-else:
-    _WHY_NOT = ""
-
-spark = pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "Spark can be started")
+spark = pytest.mark.usefixtures("needs_spark")
 
 
 @pytest.fixture(scope="module")

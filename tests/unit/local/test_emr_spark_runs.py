@@ -9,20 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bedrock_distill.errors import MissingDependencyError
-from bedrock_distill.harvest.engines.spark_start import require_spark
-
 _stage = runpy.run_path(str(Path(__file__).parent / "emr_stage.py"))
 application, ended, settled, submit = (_stage[name] for name in ("application", "ended", "settled", "submit"))
 
-try:
-    require_spark()
-except MissingDependencyError as missing:
-    _WHY_NOT = str(missing)
-else:
-    _WHY_NOT = ""
-
-spark = pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT or "Spark can be started")
+spark = pytest.mark.usefixtures("needs_spark")
 
 SCRIPT = b"""
 import sys
