@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from bedrock_distill.records.markdown import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,12 +14,7 @@ if TYPE_CHECKING:
     from bedrock_distill.evaluation.summaries import SideSummary
     from bedrock_distill.evaluation.verdict import Verdict
 
-__all__ = ["escaped", "markdown"]
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!:&]|(?<=www)\.)")
-
-_REFERENCE = re.compile(r"\\([@#])")
-"""What names a person or an issue: GitHub takes it for that even behind a backslash, but not with a space of no width behind it."""
+__all__ = ["markdown"]
 
 _STATES = {
     "kept": "shown to keep it",
@@ -130,9 +126,3 @@ def _interval(estimate: Estimate | None) -> str:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f} s"
-
-
-def escaped(text: str) -> str:
-    """The text on one line, its marks taken literally: no link, no mention, no table cell of its own."""
-    marked = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-    return _REFERENCE.sub(r"\1&#8203;", marked)

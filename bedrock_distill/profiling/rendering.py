@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from bedrock_distill.evaluation.markdown import escaped
+from bedrock_distill.records.markdown import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bedrock_distill.records.curation.card import top_counts
 from bedrock_distill.records.curation.quality import RULES
+from bedrock_distill.records.markdown import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +47,7 @@ def _head(card: Card) -> Iterator[str]:
     tokens = f" About {card.tokens.total:,} tokens." if card.tokens else ""
     yield f"**{card.records:,} records** in {_count(len(card.parts), 'file')}{share}.{tokens}"
     if card.warnings:
-        yield "\n".join(f"- **Note:** {_escaped(warning)}" for warning in card.warnings)
+        yield "\n".join(f"- **Note:** {escaped(warning)}" for warning in card.warnings)
 
 
 def _parts(card: Card) -> Iterator[str]:
@@ -106,7 +107,7 @@ def _stages(card: Card) -> Iterator[str]:
     yield _table(("step", "records", "left out", "went on"), rows)
     told = _explanations(card)
     reasons = [
-        (f"{reason}{': ' if reason in told else ''}{_escaped(told.get(reason, ''))}", f"{count:,}")
+        (f"{reason}{': ' if reason in told else ''}{escaped(told.get(reason, ''))}", f"{count:,}")
         for stage in card.stages
         for reason, count in top_counts(stage.reasons).items()
     ]
@@ -174,7 +175,7 @@ def _strata(card: Card) -> Iterator[str]:
         yield "## Selection"
         yield "The largest strata, and how many of each were chosen."
         rows = [
-            (_escaped(each.name), f"{each.candidates:,}", f"{each.chosen:,}") for each in card.strata[:_SHOWN]
+            (escaped(each.name), f"{each.candidates:,}", f"{each.chosen:,}") for each in card.strata[:_SHOWN]
         ]
         yield _table(("stratum", "candidates", "chosen"), rows)
 
@@ -201,11 +202,6 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; all columns but the first are numbers and stand to the right."""
     marks = ["---", *("--:" for _ in header[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, marks, *rows))
-
-
-def _escaped(text: str) -> str:
-    """Text that a table or list shows as it is."""
-    return "".join(f"\\{mark}" if mark in "\\|*_`<>[]#" else mark for mark in text)
 
 
 def _code(text: str) -> str:
