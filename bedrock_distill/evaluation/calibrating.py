@@ -188,6 +188,11 @@ def calibrate(
         SpecError: If an argument makes no sense, or the score or the metric gives no number from 0 to 1.
         AccessDeniedError: If a side may not be asked.
         NotFoundError: If a side does not exist.
+
+    Example:
+        >>> score = IsLabel(frozenset({"billing", "shipping"}))  # of bedrock_distill.chat
+        >>> found = bd.calibrate(student, teacher, "heldout.jsonl", score=score, alpha=0.02, confidence=0.95)
+        >>> cascade = bd.Cascade.from_policy(found.policy, student, teacher)
     """
     choose([Example(score=None, loss=0.0)], alpha=alpha, confidence=confidence)  # before anything is asked
     if concurrency < 1:

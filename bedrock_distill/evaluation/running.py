@@ -114,6 +114,11 @@ def evaluate(
         SpecError: If an argument makes no sense, or a request could never be accepted.
         AccessDeniedError: If a side may not be asked.
         NotFoundError: If a side does not exist.
+
+    Example:
+        >>> teacher = session.model("amazon.nova-pro-v1:0")
+        >>> report = bd.evaluate(student, teacher, "heldout.jsonl", slices="metadata.project", cache="answers")
+        >>> report.save("report", verdict=report.gate(min_retention=0.9, alpha=0.05))
     """
     precision = precision_of(
         confidence, resamples, seed, concurrency=concurrency, limit=limit, retries=retries

@@ -117,6 +117,17 @@ def refine(
         SpecError: If the gate asks for a share of costs, and prices are unknown.
         PlanError: If the distillation or the candidate's deployment cannot work, nobody wants to pay, the deployment was changed
             in the meantime, or the lineage is another deployment's.
+
+    Example:
+        >>> spec = bd.Refinement(
+        ...     name="triage",
+        ...     deployment="triage",
+        ...     distillation=job,
+        ...     evaluation="heldout.jsonl",
+        ...     logs=bd.InvocationLogs("s3://acme-logs/bedrock/"),
+        ...     gate=bd.Gate(min_retention=0.9),
+        ... )
+        >>> print(bd.refine(session, spec, tell=print))
     """
     run = _run(
         session,
