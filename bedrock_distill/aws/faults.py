@@ -174,26 +174,33 @@ _BAD_CREDENTIALS = frozenset(
 
 _RENEW = "Renew the credentials (aws sso login, aws configure, or a fresh session token) and mind the machine's clock."
 
-_WHICH = "Check the id and the region. Some models are asked by the id of an inference profile, such as us.amazon.nova-pro-v1:0."
-
 _HINTS: dict[type[ServiceError], str] = {
     AccessDeniedError: "Check that the credentials may do this.",
     ThrottledError: "Retries were used up; wait, or ask for a higher quota.",
     QuotaExceededError: "Delete what is no longer needed, or ask for a higher quota in Service Quotas.",
     ModelNotReadyError: "The model is being loaded: it is unloaded when nobody asks for a while. Loading goes on, "
     "and the same request works within minutes.",
-    ScaledToZeroError: "The endpoint is scaled to zero, and asking wakes it if its scaling was set up for that: the same request "
-    "works when an instance is there, which takes minutes. For how long it is tried again is wake_timeout_s (--wake-timeout).",
 }
 
 _BUSY = frozenset({429, 503})
 """Statuses by which a container says that it has too much to do just now."""
 
-_NO_CAPACITY = "no capacity to process this request"
-"""What SageMaker says, under a code of many meanings, while an inference component has no copy: it was scaled to zero."""
-
-_NO_MODEL = "model identifier is invalid"
-"""What Bedrock's runtime says, under the same code, of a model that there is not, or not in this region."""
+_SAID: dict[str, tuple[type[ServiceError], str]] = {
+    # SageMaker, while an inference component has no copy.
+    "no capacity to process this request": (
+        ScaledToZeroError,
+        (
+            "The endpoint is scaled to zero, and asking wakes it if its scaling was set up for that: the same request works when an "
+            "instance is there, which takes minutes. For how long it is tried again is wake_timeout_s (--wake-timeout)."
+        ),
+    ),
+    # Bedrock's runtime, of a model that there is not, or not in this region.
+    "model identifier is invalid": (
+        NotFoundError,
+        "Check the id and the region. Some models are asked by the id of an inference profile, such as us.amazon.nova-pro-v1:0.",
+    ),
+}
+"""Words of messages whose code has many meanings -> what they mean, and what to do."""
 
 _TOO_SLOW = "timed out"
 
@@ -244,15 +251,15 @@ def _answered(error: ClientError, service: str, operation: str, doing: str) -> S
     code = str(details.get("Code", "")) or "Unknown"
     # The operation's event stream names its errors in camel case where the model names them in Pascal case.
     code = code[:1].upper() + code[1:]
-    cls = CODES.get(code, ServiceError)
     request_id = metadata.get("RequestId")
     said = details.get("Message") or details.get("message") or "no message"
-    if _NO_CAPACITY in said:
-        cls = ScaledToZeroError
-    elif _NO_MODEL in said:
-        cls = NotFoundError
+    by_code = CODES.get(code, ServiceError)
+    cls, hint = next(
+        (meaning for words, meaning in _SAID.items() if words in said), (by_code, _HINTS.get(by_code, ""))
+    )
     where = f" (request {request_id})" if request_id else ""
-    hint = _RENEW if code in _BAD_CREDENTIALS else _WHICH if _NO_MODEL in said else _HINTS.get(cls, "")
+    if code in _BAD_CREDENTIALS:
+        hint = _RENEW
     if cls is AccessDeniedError and code not in _BAD_CREDENTIALS and service.startswith("bedrock"):
         hint += " Access to the model must be granted in this region, too."
     status = metadata.get("HTTPStatusCode")

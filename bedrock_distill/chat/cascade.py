@@ -289,10 +289,8 @@ class Cascade:
             try:
                 with self._journal.open("ab") as file:
                     file.write(msgspec.json.encode(line) + b"\n")
-            except (
-                OSError,
-                UnicodeEncodeError,
-            ) as error:  # a full disk, or half a character; the answer is paid for
+            # A full disk, or half a character; the answer is paid for.
+            except (OSError, UnicodeEncodeError) as error:
                 _log.error("%s: an answer is not in the journal %s: %s", self.name, self._journal, error)
 
     def _warn_of_drift(self) -> None:

@@ -218,7 +218,7 @@ def command(
     ):
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
-    if options["runner"] == "bedrock":
+    if bedrock:
         report = evaluate_on_bedrock(settings, options)
     else:
         asked = {name: value for name, value in options.items() if name not in BEDROCK_OPTIONS}

@@ -12,6 +12,7 @@ from bedrock_distill.clock import Clock, SystemClock
 from bedrock_distill.errors import AccessDeniedError, NotFoundError, ServiceError, SpecError
 from bedrock_distill.evaluation.costs import Prices, check_prices, price_of
 from bedrock_distill.evaluation.metrics import Metric, MetricChoice, choose_metrics, score_all
+from bedrock_distill.evaluation.notebook import Printed
 from bedrock_distill.evaluation.tasks import EvaluationData, Task, load_task
 from bedrock_distill.records.schema import Record
 from bedrock_distill.risk import (
@@ -42,7 +43,7 @@ _ROWS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class Calibration(Printed):
     """The threshold that was chosen, what it rests on, and what any other would have meant. `print` shows a table."""
 
     policy: Policy
@@ -127,9 +128,6 @@ class Calibration:
     def __repr__(self) -> str:
         point = self.choice.point
         return f"<Calibration: threshold {point.threshold}, {point.student_share:.1%} of {self.choice.examples} prompts>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
-        printer.text(repr(self) if cycle else str(self))
 
     def _cells(self, point: Point) -> tuple[str, str, str, str]:
         return (

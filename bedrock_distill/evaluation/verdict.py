@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bedrock_distill.errors import GateFailedError, SpecError
 from bedrock_distill.evaluation.guards import Guard, guard_slices
 from bedrock_distill.evaluation.judging import MOST_UNINFORMATIVE
+from bedrock_distill.evaluation.notebook import Printed
 from bedrock_distill.evaluation.scoring import gain_lower_bound
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Printed):
     """What the gate says."""
 
     student: str
@@ -91,9 +92,6 @@ class Verdict:
     def __str__(self) -> str:
         lines = [f"{'ok  ' if each.passed else 'MISS'}  {each.text}" for each in self.missed_first]
         return "\n".join([f"Gate {'passed' if self.passed else 'failed'}", *lines])
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
-        printer.text(repr(self) if cycle else str(self))
 
 
 def judge(

@@ -18,9 +18,12 @@ from bedrock_distill.refinement.serving import settled
 from bedrock_distill.refinement.traffic import LATE, Marked, Traffic, fingerprint, read_traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
     from pathlib import Path
 
+    from bedrock_distill.records.schema import Record
+    from bedrock_distill.refinement.lineage import Opened
     from bedrock_distill.refinement.steps import Run
 
 __all__ = ["Found", "find"]
@@ -60,17 +63,8 @@ def find(run: Run) -> Found:
     made, last = lineage.opened_for(serving), lineage.last_opened
     training = run.store.get(made.training, folder / "learned.jsonl") if made else spec.first_data
     evaluation = run.store.get(last.evaluation, folder / "compared.jsonl") if last else spec.evaluation
-    read = partial(read_traffic, spec, run.session.clients, folder, student_as=spec.student_as or handle.arn)
-    # What came in since the serving student's data was chosen: a round that promoted nothing has used nothing up.
-    # Logs tell whole seconds: the one that the last window ended in belongs to what may be known.
-    since = made.until.replace(microsecond=0) + timedelta(seconds=1) if made else None
-    until, late, known = clock.now(), Traffic(), frozenset[str]()
-    traffic = read(since=since, until=until)
-    if made and since:
-        late = read(since=since - LATE, until=since)
-        known = frozenset(run.store.get(made.looked_at, folder / "looked-at.txt").read_text().split())
-    looked_at = tuple(sorted({fingerprint(prompt) for prompt in (*traffic.asked, *late.asked)}))
-    traffic.add_late(late, known)
+    until = clock.now()
+    since, traffic, looked_at = _read(run, made, until, folder, student_as=spec.student_as or handle.arn)
     run.tell(
         f"Read {traffic.student_calls:,} calls of the student and {traffic.teacher_calls:,} of the teacher."
     )
@@ -87,7 +81,7 @@ def find(run: Run) -> Found:
         choice = replace(choice, left_out={"against Bedrock's rules": unusable, **choice.left_out})
     return Found(
         number=number,
-        since=since and since - LATE,
+        since=since,
         until=until,
         deployment=handle.arn,
         serving=serving,
@@ -97,6 +91,30 @@ def find(run: Run) -> Found:
         training=training,
         evaluation=evaluation,
     )
+
+
+def _read(
+    run: Run, made: Opened | None, until: datetime, folder: Path, *, student_as: str
+) -> tuple[datetime | None, Traffic, tuple[str, ...]]:
+    """Where the window begins, what came in, and fingerprints of all that was read.
+
+    That is what came in since the serving student's data was chosen: a round that promoted nothing has used nothing up.
+    """
+    read = partial(read_traffic, run.spec, run.session.clients, folder, student_as=student_as)
+    if made is None:
+        traffic = read(since=None, until=until)
+        return None, traffic, _fingerprints(traffic.asked)
+    # Logs tell whole seconds: the one that the last window ended in belongs to what may be known.
+    since = made.until.replace(microsecond=0) + timedelta(seconds=1)
+    traffic, late = read(since=since, until=until), read(since=since - LATE, until=since)
+    looked_at = _fingerprints([*traffic.asked, *late.asked])
+    known = frozenset(run.store.get(made.looked_at, folder / "looked-at.txt").read_text().split())
+    traffic.add_late(late, known)
+    return since - LATE, traffic, looked_at
+
+
+def _fingerprints(prompts: Iterable[Record]) -> tuple[str, ...]:
+    return tuple(sorted(set(map(fingerprint, prompts))))
 
 
 def _rules(run: Run) -> Rules:

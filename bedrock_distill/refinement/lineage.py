@@ -16,6 +16,7 @@ import msgspec
 
 from bedrock_distill.aws import ObjectStore
 from bedrock_distill.errors import ConflictError, DataError, PlanError
+from bedrock_distill.evaluation.notebook import Printed
 from bedrock_distill.records.digest import digest_file
 from bedrock_distill.uris import S3Uri
 
@@ -146,7 +147,7 @@ _CLOSING: Final = (Promoted, Kept, Ended)
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Printed):
     """All events of a name, in their order."""
 
     name: str
@@ -227,9 +228,6 @@ class Lineage:
 
     def __repr__(self) -> str:
         return f"<Lineage {self.name!r}: {self.rounds} rounds, serving {self.serving}>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
-        printer.text(repr(self) if cycle else str(self))
 
     def __str__(self) -> str:
         return "\n".join(map(_line, self.events)) or f"There is no round of {self.name!r} yet."

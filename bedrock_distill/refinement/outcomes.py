@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bedrock_distill.evaluation.notebook import Printed
 from bedrock_distill.refinement.lineage import Judged
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["Outcome", "Outlook"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Outlook:
+class Outlook(Printed):
     """What a round would learn and cost."""
 
     student_calls: int
@@ -60,12 +61,9 @@ class Outlook:
     def __repr__(self) -> str:
         return f"<Outlook: {len(self.choice.new)} new prompts, {'enough' if self.enough else 'not enough'} for a round>"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
-        printer.text(repr(self) if cycle else str(self))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Outcome:
+class Outcome(Printed):
     """What a round came to."""
 
     round: int | None
@@ -105,9 +103,6 @@ class Outcome:
         came = "promoted" if self.promoted else "not promoted"
         what = "no round" if self.round is None else f"round {self.round}, {came}"
         return f"<Outcome: {what}; {self.deployment} serves {self.model}>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
-        printer.text(repr(self) if cycle else str(self))
 
 
 def _chosen(choice: Choice) -> dict[str, Any]:

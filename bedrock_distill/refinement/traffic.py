@@ -92,7 +92,6 @@ class Traffic:
     """Calls of the student that were read; of the logs, one for each prompt."""
     teacher_calls: int = 0
     """Calls of the teacher that were read; of the logs, one for each prompt."""
-
     too_long: int = 0
     """Logged calls that no line of a data file can hold, and no student learn."""
 
@@ -240,9 +239,8 @@ def _read_journal(
             asked.student = redact(entry.record.with_completion(entry.student_text)).completion
             traffic.student_calls += 1
         if entry.answered_by != "student":
-            if (
-                entry.stop_reason
-            ):  # else its stream broke, or was left: what came is no answer to compare with
+            # Without one its stream broke, or was left: what came is no answer to compare with.
+            if entry.stop_reason:
                 asked.teacher = answered.completion
             asked.fell_back = True
             asked.unsure = asked.unsure or entry.reason == "unsure"

@@ -234,11 +234,8 @@ def test_holms_p_values_are_those_of_statsmodels():
     from statsmodels.stats.multitest import multipletests
 
     generator = random.Random(5)
-    for tests in (
-        1,
-        4,
-        15,
-    ):  # few: theirs collects garbage each time, which takes a second in a large process
+    # Few: theirs collects garbage each time, which takes a second in a large process.
+    for tests in (1, 4, 15):
         found = [generator.random() ** 3 for _ in range(tests)]
         assert holm(found) == pytest.approx(multipletests(found, method="holm")[1], rel=1e-13)
 
